@@ -1,0 +1,101 @@
+"""What a user may choose about an accompaniment, checked where it enters."""
+
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from banso.errors import ConfigError
+from banso.files import FORMATS
+from banso.leadsheet import LeadSheet
+
+# Beyond this a voice is not balanced any more but muted or alone.
+VOCAL_GAIN_RANGE_DB = (-40.0, 40.0)
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerationOptions:
+    """What to generate.
+
+    Attributes:
+        style: Name of a style that the bundle knows; None lets the model choose.
+        seed: Makes the result repeatable, 0 to 2**63 - 1; None draws one, which the result tells.
+        num_steps: Sampler steps; None takes the bundle's own.
+        guidance_scale: How strictly to follow the voice, 1.0 = no guidance; None as above.
+        lead_sheet: Beats and chords to obey, as far as known.
+
+    Raises:
+        ConfigError: If a value is out of range.
+    """
+
+    style: str | None = None
+    seed: int | None = None
+    num_steps: int | None = None
+    guidance_scale: float | None = None
+    lead_sheet: LeadSheet | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed is {self.seed}; choose 0 to {MAX_SEED}")
+        if self.num_steps is not None and not 1 <= self.num_steps <= 1000:
+            raise ConfigError(f"num_steps is {self.num_steps}; choose 1 to 1000")
+        scale = self.guidance_scale
+        if scale is not None and not (isfinite(scale) and 0 <= scale <= 100):
+            raise ConfigError(f"guidance_scale is {scale}; choose 0 to 100 (1 is no guidance)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputOptions:
+    """What to write, and where.
+
+    Attributes:
+        output_dir: Folder of the results; None puts them beside the recording.
+        mix: Whether to write the mix of voice and accompaniment as well.
+        vocal_gain_db: Gain on the voice in the mix, -40 to 40 dB.
+        format: `wav` (24 bit), `flac` (24 bit) or `mp3` (320 kbit/s).
+        report: Whether to write a picture (PNG) of the result as well.
+        overwrite: Whether existing files may be replaced.
+
+    Raises:
+        ConfigError: If a value is unknown or out of range.
+    """
+
+    output_dir: Path | None = None
+    mix: bool = True
+    vocal_gain_db: float = 0.0
+    format: str = "wav"
+    report: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ConfigError(f"format is '{self.format}'; choose one of {', '.join(FORMATS)}")
+        lowest, highest = VOCAL_GAIN_RANGE_DB
+        if not lowest <= self.vocal_gain_db <= highest:
+            raise ConfigError(
+                f"vocal_gain_db is {self.vocal_gain_db}; choose {lowest:.0f} to {highest:.0f}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputPaths:
+    """The files that one recording leads to; None where not asked for."""
+
+    accompaniment: Path
+    mix: Path | None
+    report: Path | None
+
+    def all(self) -> tuple[Path, ...]:
+        """Return every file that is to be written."""
+        return tuple(p for p in (self.accompaniment, self.mix, self.report) if p is not None)
+
+
+def output_paths(vocals: Path, options: OutputOptions) -> OutputPaths:
+    """Return where the results for a recording go: `<name>.accompaniment.wav` and so on."""
+    folder = vocals.parent if options.output_dir is None else options.output_dir
+    stem = folder / vocals.stem
+    return OutputPaths(
+        accompaniment=Path(f"{stem}.accompaniment.{options.format}"),
+        mix=Path(f"{stem}.mix.{options.format}") if options.mix else None,
+        report=Path(f"{stem}.report.png") if options.report else None,
+    )
