@@ -1,0 +1,222 @@
+"""Play a band through FluidSynth and get a stereo waveform that starts at the score's time 0."""
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mido
+import numpy as np
+from numpy.typing import NDArray
+
+from banso.data.arranger import Band, Track
+from banso.data.song import Note, Notes
+from banso.errors import DataError
+
+SAMPLE_RATE = 44_100
+# Where Linux distributions install SoundFonts.
+SOUNDFONT_FOLDERS = (
+    Path("/usr/share/sounds/sf2"),
+    Path("/usr/share/sounds/sf3"),
+    Path("/usr/share/soundfonts"),
+)
+SOUNDFONT_LICENCES = {
+    "FluidR3_GM": "MIT",
+    "FluidR3Mono_GM": "MIT",
+    "MuseScore_General_Lite": "MIT",
+    "TimGM6mb": "GPL-2.0-or-later",
+}
+
+_DRUM_CHANNEL = 9
+_TICKS_PER_SECOND = 2000
+_TICKS_PER_BEAT = 1000
+# FluidSynth acts on events at the next multiple of 64 samples; half of that is the mean delay.
+_LATENCY = 32
+_TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFont:
+    """A SoundFont file whose licence is known."""
+
+    path: Path
+    licence: str
+
+
+def find_soundfonts(folders: Sequence[Path] = SOUNDFONT_FOLDERS) -> list[SoundFont]:
+    """Return the SoundFonts with a known, open licence in some folders, ordered by name.
+
+    Raises:
+        DataError: If there is none.
+    """
+    found = {
+        path.stem: SoundFont(path, SOUNDFONT_LICENCES[path.stem])
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        if path.stem in SOUNDFONT_LICENCES and path.suffix in (".sf2", ".sf3")
+    }
+    if not found:
+        names = ", ".join(SOUNDFONT_LICENCES)
+        raise DataError(f"no SoundFont found; install one of {names} (Debian: fluid-soundfont-gm)")
+    return [found[name] for name in sorted(found)]
+
+
+def write_midi(band: Band, duration_seconds: float) -> mido.MidiFile:
+    """Write a band as a MIDI file of a fixed 120 beats per minute, half a millisecond per tick."""
+    midi = mido.MidiFile(ticks_per_beat=_TICKS_PER_BEAT)
+    free = [channel for channel in range(16) if channel != _DRUM_CHANNEL]
+    for track in band.tracks:
+        midi.tracks.append(_midi_track(track, _DRUM_CHANNEL if track.is_drums else free.pop(0)))
+    end = mido.MidiTrack()
+    # Keeps the player going until the end, so that the file is long enough and the room rings out.
+    end.append(
+        mido.Message(
+            "control_change", channel=15, control=11, value=127,
+            time=round(duration_seconds * _TICKS_PER_SECOND),
+        )
+    )  # fmt: skip
+    midi.tracks.append(end)
+    return midi
+
+
+def render_midi(
+    midi: mido.MidiFile, num_samples: int, soundfont: Path, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Play a MIDI file.
+
+    Args:
+        midi: What to play.
+        num_samples: Length of the result at 44.1 kHz.
+        soundfont: Instruments.
+        rng: Decides the room.
+
+    Returns:
+        Waveform [2, num_samples] at FluidSynth's own level.
+
+    Raises:
+        DataError: If FluidSynth is missing or fails.
+    """
+    settings = {
+        "synth.dynamic-sample-loading": "1",
+        "synth.cpu-cores": "1",
+        "synth.polyphony": "160",
+        "synth.reverb.room-size": f"{rng.uniform(0.2, 0.85):.3f}",
+        "synth.reverb.damp": f"{rng.uniform(0.1, 0.6):.3f}",
+        "synth.reverb.level": f"{rng.uniform(0.4, 0.9):.3f}",
+        "synth.reverb.width": f"{rng.uniform(0.5, 1.0):.3f}",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        score, sound = Path(folder) / "band.mid", Path(folder) / "band.raw"
+        midi.save(score)
+        command = ["fluidsynth", "-ni", "-q", "-F", str(sound), "-T", "raw", "-O", "float"]
+        command += ["-r", str(SAMPLE_RATE), "-g", "0.4"]
+        for name, value in settings.items():
+            command += ["-o", f"{name}={value}"]
+        try:
+            done = subprocess.run(
+                [*command, str(soundfont), str(score)],
+                capture_output=True, check=False, timeout=_TIMEOUT_SECONDS,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise DataError("fluidsynth is not installed; it plays the bands") from error
+        except subprocess.TimeoutExpired as error:
+            raise DataError(f"fluidsynth did not finish in {_TIMEOUT_SECONDS} s") from error
+        if done.returncode != 0 or not sound.is_file():
+            raise DataError(f"fluidsynth failed: {done.stderr.decode(errors='replace').strip()}")
+        frames = np.fromfile(sound, "<f4").reshape(-1, 2)[_LATENCY:].T
+    waveform = np.zeros((2, num_samples), np.float32)
+    length = min(num_samples, frames.shape[1])
+    waveform[:, :length] = frames[:, :length]
+    return waveform
+
+
+def render_band(
+    band: Band, num_samples: int, soundfont: Path, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Play a band and set its level to about -18 dB, a little different each time.
+
+    Args:
+        band: What to play.
+        num_samples: Length of the result at 44.1 kHz.
+        soundfont: Instruments.
+        rng: Decides room and level.
+
+    Returns:
+        Waveform [2, num_samples], within ±0.98.
+
+    Raises:
+        DataError: If FluidSynth fails or the band makes no sound.
+    """
+    midi = write_midi(band, num_samples / SAMPLE_RATE)
+    waveform = render_midi(midi, num_samples, soundfont, rng)
+    level = level_db(waveform)
+    if level < -80:
+        raise DataError(f"the {band.style} band makes no sound with {soundfont.name}")
+    gain = 10 ** ((-18 + rng.normal(0, 1.5) - level) / 20)
+    return limited(waveform * np.float32(gain))
+
+
+def limited(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round off peaks above 0.6 so that none exceeds 0.98; the rest stays as it is."""
+    size = np.abs(waveform)
+    if float(size.max()) <= 0.98:
+        return waveform
+    rounded = 0.6 + 0.38 * np.tanh((size - 0.6) / 0.38)
+    return np.where(size > 0.6, np.sign(waveform) * rounded, waveform).astype(np.float32)
+
+
+def level_db(waveform: NDArray[np.float32]) -> float:
+    """Return the RMS level of the parts that sound, in dB of full scale.
+
+    Blocks of 0.4 s more than 20 dB below the mean are pauses and do not count, as in ITU-R BS.1770.
+
+    Args:
+        waveform: [channels, samples] or [samples].
+    """
+    block = round(0.4 * SAMPLE_RATE)
+    channels = np.atleast_2d(waveform)
+    usable = max(1, channels.shape[-1] // block) * block
+    squares = np.square(channels[:, :usable]).mean(axis=0)
+    powers = np.array(
+        [part.mean() for part in np.split(squares, range(block, len(squares), block))]
+    )
+    if powers.mean() <= 0:
+        return -120.0
+    loud = powers[powers > 0.01 * powers.mean()]
+    return float(10 * np.log10(loud.mean() + 1e-12))
+
+
+def _midi_track(track: Track, channel: int) -> mido.MidiTrack:
+    midi = mido.MidiTrack()
+    midi.append(mido.MetaMessage("track_name", name=track.part))
+    midi.append(mido.Message("program_change", channel=channel, program=track.program))
+    for control, value in ((7, track.level), (10, track.pan), (91, track.reverb),
+                           (93, track.chorus)):  # fmt: skip
+        midi.append(mido.Message("control_change", channel=channel, control=control, value=value))
+    events = []
+    for note in _separate(track.notes):
+        on, off = (round(t * _TICKS_PER_SECOND) for t in (note.start_seconds, note.end_seconds))
+        # At the same tick a note ends before the next begins.
+        events.append((on, 1, note.pitch, note.velocity))
+        events.append((max(off, on + 1), 0, note.pitch, 0))
+    now = 0
+    for tick, _, pitch, velocity in sorted(events):
+        midi.append(
+            mido.Message("note_on", channel=channel, note=pitch, velocity=velocity, time=tick - now)
+        )
+        now = tick
+    return midi
+
+
+def _separate(notes: Notes) -> list[Note]:
+    """End each note before the same key is struck again; MIDI cannot hold one key twice."""
+    upcoming: dict[int, float] = {}
+    separate = []
+    for note in reversed(notes):
+        end = min(note.end_seconds, upcoming.get(note.pitch, np.inf))
+        upcoming[note.pitch] = note.start_seconds
+        if end - note.start_seconds > 0.01:
+            separate.append(Note(note.start_seconds, end, note.pitch, note.velocity))
+    return separate[::-1]

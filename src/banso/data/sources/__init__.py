@@ -1,0 +1,1 @@
+"""One module per corpus; each reads a corpus' own files into banso's data classes."""
