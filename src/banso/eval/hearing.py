@@ -1,0 +1,149 @@
+"""What the metrics hear in a recording: harmonic chroma, onsets, beats.
+
+One analysis serves every metric, so that a recording is transformed once however many numbers are
+taken from it. All of it is plain signal processing on 22.05 kHz mono; no weights.
+
+References:
+    Brown 1991, "Calculation of a constant Q spectral transform", JASA 89(1).
+    FitzGerald 2010, "Harmonic/percussive separation using median filtering", DAFx.
+    Ellis 2007, "Beat tracking by dynamic programming", JNMR 36(1).
+"""
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from banso.audio import Audio
+
+Array = NDArray[np.float32]
+
+ANALYSIS_RATE = 22050
+CHROMA_HOP = 1024
+ONSET_HOP = 256
+_BINS_PER_SEMITONE = 3
+_LOWEST_MIDI = 36  # C2; below it the constant-Q windows grow longer than a beat
+_NUM_OCTAVES = 6
+_HARMONIC_FRAMES = 11  # 0.51 s: longer than a drum hit, shorter than most chords
+_PERCUSSIVE_BINS = 25  # 8 semitones: wider than any partial, narrower than a drum
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Heard:
+    """Everything the metrics need from one recording.
+
+    Attributes:
+        chroma: Harmonic magnitude per pitch class [frames, 12], C first, not normalised.
+        level_db: Level of each chroma frame in dB relative to full scale [frames].
+        onset_strength: Positive spectral flux, unit mean [onset frames].
+    """
+
+    chroma: Array
+    level_db: Array
+    onset_strength: Array
+
+    @property
+    def chroma_times(self) -> NDArray[np.float64]:
+        """Centre of each chroma frame in seconds."""
+        return np.arange(len(self.chroma)) * CHROMA_HOP / ANALYSIS_RATE
+
+
+def hear(samples: Array, sample_rate: int) -> Heard:
+    """Analyse a recording once for all metrics.
+
+    Args:
+        samples: Waveform [channels, samples] or [samples], full scale ±1.
+        sample_rate: In Hz.
+
+    Returns:
+        Chroma, level and onset strength.
+    """
+    mono = analysis_signal(samples, sample_rate)
+    return Heard(
+        chroma=_harmonic_chroma(mono),
+        level_db=_level_db(mono),
+        onset_strength=_onset_strength(mono),
+    )
+
+
+def analysis_signal(samples: Array, sample_rate: int) -> Array:
+    """Mix to mono at the analysis rate, at least one analysis frame long.
+
+    Args:
+        samples: Waveform [channels, samples] or [samples].
+        sample_rate: In Hz.
+
+    Returns:
+        Mono waveform [samples] at `ANALYSIS_RATE`.
+    """
+    audio = Audio(np.atleast_2d(samples), sample_rate)
+    mono = audio.to_mono().resampled(ANALYSIS_RATE).samples[0]
+    return np.pad(mono, (0, max(0, ANALYSIS_RATE // 2 - len(mono))))
+
+
+def _harmonic_chroma(mono: Array) -> Array:
+    """Fold the harmonic part of a constant-Q spectrogram to [frames, 12].
+
+    The median filters run on the constant-Q magnitude itself, which saves a second transform:
+    along time they keep tones, along frequency they keep hits.
+    """
+    magnitude = np.abs(
+        librosa.cqt(
+            mono,
+            sr=ANALYSIS_RATE,
+            hop_length=CHROMA_HOP,
+            fmin=librosa.midi_to_hz(_LOWEST_MIDI - 1 / _BINS_PER_SEMITONE),
+            n_bins=12 * _NUM_OCTAVES * _BINS_PER_SEMITONE,
+            bins_per_octave=12 * _BINS_PER_SEMITONE,
+        )
+    )
+    harmonic = median_filter(magnitude, size=(1, _HARMONIC_FRAMES)) ** 2
+    percussive = median_filter(magnitude, size=(_PERCUSSIVE_BINS, 1)) ** 2
+    kept = magnitude * harmonic / (harmonic + percussive + 1e-12)
+    folded = kept.reshape(_NUM_OCTAVES, 12, _BINS_PER_SEMITONE, -1)
+    return np.ascontiguousarray(folded.max(axis=2).sum(axis=0).T, dtype=np.float32)
+
+
+def _level_db(mono: Array) -> Array:
+    power = librosa.feature.rms(y=mono, frame_length=2 * CHROMA_HOP, hop_length=CHROMA_HOP)[0] ** 2
+    return np.asarray(10 * np.log10(power + 1e-12), dtype=np.float32)
+
+
+def _onset_strength(mono: Array) -> Array:
+    """Positive spectral flux of all bands plus, as much again, of the band below 300 Hz.
+
+    Kick and bass mark the beat; hi-hats between the beats would otherwise outvote them.
+    """
+    curves = [
+        librosa.onset.onset_strength(
+            y=mono, sr=ANALYSIS_RATE, hop_length=ONSET_HOP, n_mels=n_mels, fmax=fmax
+        )
+        for n_mels, fmax in ((40, 300), (64, ANALYSIS_RATE / 2))
+    ]
+    means = [curve / (curve.mean() + 1e-9) for curve in curves]
+    return np.asarray(sum(means) / 2, dtype=np.float32)
+
+
+def track_beats(onset_strength: Array, tempo_bpm: float = 120.0) -> NDArray[np.float64]:
+    """Track beats in an onset strength curve with `librosa`'s dynamic programming.
+
+    Args:
+        onset_strength: Curve at `ANALYSIS_RATE / ONSET_HOP` frames per second [frames].
+        tempo_bpm: Where the tempo is expected, a prior one octave wide. Music alone does not say
+            whether the beat is the quarter or the half note; the reference's tempo does.
+
+    Returns:
+        Beat times in seconds; empty for a silent recording.
+    """
+    if not np.any(onset_strength > 0):
+        return np.zeros(0)
+    _, frames = librosa.beat.beat_track(
+        onset_envelope=onset_strength,
+        sr=ANALYSIS_RATE,
+        hop_length=ONSET_HOP,
+        start_bpm=tempo_bpm,
+        trim=False,
+    )
+    return np.asarray(frames, dtype=np.float64) * ONSET_HOP / ANALYSIS_RATE

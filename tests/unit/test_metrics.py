@@ -1,0 +1,207 @@
+"""Metrics on synthesised music whose chords, beats and spectra are known."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("librosa", reason="needs the eval extra")
+
+from banso.eval import fidelity, metrics
+from banso.eval.hearing import Heard, hear, track_beats
+from banso.leadsheet import ChordSpan
+
+pytestmark = pytest.mark.lab
+
+RATE = 44100
+SECONDS = 16
+TIME = np.arange(SECONDS * RATE) / RATE
+PROGRESSION = {
+    "C:maj": (60, 64, 67),
+    "A:min": (57, 60, 64),
+    "F:maj": (53, 57, 60),
+    "G:7": (55, 59, 62, 65),
+}
+CHORDS = [ChordSpan(2.0 * i, 2.0 * i + 2, list(PROGRESSION)[i % 4]) for i in range(SECONDS // 2)]
+BEATS = np.arange(0.25, SECONDS, 0.5)
+
+
+def tone(midi, start, end):
+    inside = (start <= TIME) & (end > TIME)
+    hertz = 440 * 2 ** ((midi - 69) / 12)
+    partials = sum(0.5**h * np.sin(2 * np.pi * hertz * h * TIME[inside]) for h in range(1, 6))
+    out = np.zeros(len(TIME))
+    out[inside] = 0.1 * partials
+    return out
+
+
+def chord_music(shift=0):
+    tones = [
+        tone(midi + shift, span.start_seconds, span.end_seconds)
+        for span in CHORDS
+        for midi in PROGRESSION[span.label]
+    ]
+    return np.tile(sum(tones), (2, 1)).astype(np.float32)
+
+
+def clicks(times, seed=0):
+    out = np.zeros(len(TIME), dtype=np.float32)
+    burst = np.random.default_rng(seed).standard_normal(2000) * np.exp(-np.arange(2000) / 300)
+    for time in times:
+        start = round(time * RATE)
+        out[start : start + 2000] += 0.3 * burst[: len(out) - start]
+    return np.tile(out, (2, 1))
+
+
+@pytest.fixture(scope="module")
+def band():
+    return chord_music() + clicks(BEATS)
+
+
+@pytest.fixture(scope="module")
+def heard_band(band):
+    return hear(band, RATE)
+
+
+def test_true_chords_are_heard(band):
+    assert metrics.chord_accuracy(band, RATE, CHORDS) == pytest.approx(1.0)
+    assert metrics.chroma_agreement(band, RATE, CHORDS) > 0.9
+
+
+def test_a_transposed_band_has_no_chord_right():
+    moved = hear(chord_music(shift=1), RATE)
+    scores = metrics.chord_scores(moved, CHORDS)
+    assert scores.accuracy == 0
+    assert scores.agreement < 0.4
+
+
+def test_half_of_the_time_right_scores_a_half(heard_band):
+    wrong = {"C:maj": "Eb:min", "A:min": "A:min", "F:maj": "F#:maj", "G:7": "G:7"}
+    spans = [ChordSpan(s.start_seconds, s.end_seconds, wrong[s.label]) for s in CHORDS]
+    assert metrics.chord_scores(heard_band, spans).accuracy == pytest.approx(0.5, abs=0.02)
+
+
+def test_chords_are_weighted_by_duration(heard_band):
+    spans = [ChordSpan(0.0, 1.5, "C:maj"), ChordSpan(2.0, 2.5, "C:min")]
+    assert metrics.chord_scores(heard_band, spans).accuracy == pytest.approx(0.75)
+
+
+def test_chords_without_a_third_are_left_out(heard_band):
+    spans = [ChordSpan(0.0, 2.0, "C:maj"), ChordSpan(2.0, 4.0, "N"), ChordSpan(4.0, 6.0, "B:sus4")]
+    assert metrics.chord_scores(heard_band, spans).accuracy == 1.0
+    assert np.isnan(metrics.chord_scores(heard_band, [ChordSpan(0.0, 2.0, "X")]).agreement)
+
+
+def test_silence_has_no_chord_right_and_no_beat():
+    heard = hear(np.zeros((2, 4 * RATE), np.float32), RATE)
+    assert metrics.chord_scores(heard, CHORDS).accuracy == 0
+    assert metrics.heard_beat_f1(BEATS, heard) == 0
+
+
+def test_drums_do_not_hide_the_chords():
+    loud = chord_music() + 3 * clicks(np.arange(0, SECONDS, 0.25))
+    assert metrics.chord_accuracy(loud, RATE, CHORDS) == pytest.approx(1.0)
+
+
+def test_beats_are_found_and_shifted_beats_are_not(band, heard_band):
+    assert metrics.beat_f1(band, RATE, BEATS) > 0.95
+    assert metrics.heard_beat_f1(BEATS + 0.25, heard_band) < 0.1
+
+
+def test_half_tempo_reference_chooses_the_beat_level(heard_band):
+    assert metrics.heard_beat_f1(BEATS[::2], heard_band) > 0.6
+
+
+def test_beats_agree_with_a_quieter_copy_and_not_with_another_tempo(band):
+    assert metrics.beat_agreement(band, 0.1 * band, RATE) > 0.98
+    assert metrics.beat_agreement(band, clicks(np.arange(0.1, SECONDS, 0.61)), RATE) < 0.5
+
+
+def test_chroma_cosine_is_one_for_a_copy_and_low_for_a_tritone(band):
+    assert metrics.chroma_cosine(band, 0.2 * band, RATE) == pytest.approx(1.0, abs=1e-3)
+    assert metrics.chroma_cosine(band, chord_music(shift=6), RATE) < 0.5
+    assert np.isnan(metrics.chroma_cosine(np.zeros_like(band), band, RATE))
+
+
+def test_log_mel_distance_of_a_gain_is_the_gain():
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 2 * RATE)).astype(np.float32)
+    half = fidelity.log_mel_distance(noise, 0.5 * noise, RATE)
+    assert half.mid_db == pytest.approx(6.02, abs=0.05)
+    assert half.side_db == pytest.approx(6.02, abs=0.05)
+
+
+def test_log_mel_distance_tells_mid_from_side():
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 2 * RATE)).astype(np.float32)
+    mono = np.tile(noise.mean(axis=0), (2, 1))
+    distance = fidelity.log_mel_distance(noise, mono, RATE)
+    assert distance.mid_db == pytest.approx(0, abs=1e-3)
+    assert distance.side_db > 30
+
+
+def test_si_sdr_is_the_signal_to_noise_ratio_and_ignores_gain():
+    rng = np.random.default_rng(0)
+    clean, noise = rng.standard_normal((2, 2, RATE)).astype(np.float32)
+    assert fidelity.si_sdr(clean, 3 * (clean + 0.1 * noise)) == pytest.approx(20, abs=0.2)
+    assert fidelity.si_sdr(clean, clean) == 100
+    assert np.isnan(fidelity.si_sdr(np.zeros_like(clean), clean))
+
+
+@pytest.mark.parametrize(
+    ("tonic", "mode"), [("C", "maj"), ("Eb", "maj"), ("A", "min"), ("F#", "min")]
+)
+def test_key_of_a_scale(tonic, mode):
+    steps = {"maj": (0, 2, 4, 5, 7, 9, 11), "min": (0, 2, 3, 5, 7, 8, 10)}[mode]
+    root = metrics.PITCH_CLASS_NAMES.index(tonic)
+    notes = [
+        (i, i + (3.0 if step in (0, 7) else 1.0), 60 + root + step) for i, step in enumerate(steps)
+    ]
+    assert metrics.estimate_key(metrics.note_weights(notes)) == f"{tonic}:{mode}"
+
+
+def test_key_scores_follow_mirex():
+    scores = [
+        metrics.key_score("C:maj", key) for key in ("C:maj", "G:maj", "A:min", "C:min", "D:maj")
+    ]
+    assert scores == [1.0, 0.5, 0.3, 0.2, 0.0]
+
+
+def test_band_and_voice_in_one_key_agree(heard_band):
+    scale = [
+        (i, i + 1.0 + (pitch in (60, 67)), pitch)
+        for i, pitch in enumerate((60, 62, 64, 65, 67, 69, 71))
+    ]
+    assert metrics.key_agreement(heard_band, metrics.note_weights(scale)) == 1.0
+    far = metrics.note_weights([(a, b, pitch + 6) for a, b, pitch in scale])
+    assert metrics.key_agreement(heard_band, far) == 0.0
+
+
+def test_onset_sync_is_high_on_the_beat_and_chance_elsewhere(heard_band):
+    assert metrics.onset_sync(heard_band, BEATS) > 0.88
+    anywhere = np.random.default_rng(0).uniform(0, SECONDS, 400)
+    assert metrics.onset_sync(heard_band, anywhere) == pytest.approx(0.5, abs=0.06)
+
+
+def test_voice_onsets_are_found():
+    found = metrics.vocal_onsets(hear(clicks(BEATS), RATE))
+    assert np.abs(found[:, None] - BEATS).min(axis=1).max() < 0.05
+    assert len(found) >= len(BEATS) - 2
+
+
+def test_a_click_at_the_seam_is_loud_and_an_ordinary_place_is_not():
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 8 * RATE)).astype(np.float32)
+    assert fidelity.seam_energy_db(noise, RATE, [2.0, 4.0, 6.0]) == pytest.approx(0, abs=1)
+    broken = noise.copy()
+    broken[:, 4 * RATE] += 5
+    assert fidelity.seam_energy_db(broken, RATE, [4.0]) > 10
+    assert np.isnan(fidelity.seam_energy_db(noise, RATE, [99.0]))
+
+
+def test_a_gap_at_the_seam_is_quiet():
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 4 * RATE)).astype(np.float32)
+    noise[:, 2 * RATE - 2000 : 2 * RATE + 2000] = 0
+    assert fidelity.seam_energy_db(noise, RATE, [2.0]) < -20
+
+
+def test_any_rate_and_channel_count_is_heard():
+    heard = hear(chord_music()[0, ::2], RATE // 2)
+    assert isinstance(heard, Heard)
+    assert metrics.chord_scores(heard, CHORDS).accuracy == pytest.approx(1.0)
+    assert track_beats(np.zeros(100, np.float32)).size == 0
