@@ -94,7 +94,7 @@ def random_voice(rng: np.random.Generator) -> Voice:
     return Voice(
         centre=centre + rng.normal(0, 1),
         size=size * rng.uniform(0.93, 1.08),
-        tilt_db=rng.uniform(-13, -6),
+        tilt_db=rng.uniform(-10, -4.5),
         breathiness=float(rng.choice((0.3, 1.0, 2.5))) * rng.uniform(0.5, 1.5),
         vibrato_hz=rng.uniform(4.6, 6.8),
         vibrato_cents=rng.uniform(0, 75) if rng.random() < 0.7 else rng.uniform(0, 10),

@@ -14,6 +14,7 @@ HOP_LENGTH = 256
 _N_FFT = 1024
 _NUM_BANDS = 96
 _FRAMES_PER_BLOCK = 1024
+_FORMANT_GAIN = 7.0
 _TAPS = 16  # of the sinc that places a pulse between samples
 
 Curve = NDArray[np.float32]
@@ -125,6 +126,8 @@ class _Bands:
         bins = np.linspace(0, nyquist, _N_FFT // 2 + 1)
         spread = [np.interp(bins, self.hz, row) for row in np.eye(_NUM_BANDS)]
         self._to_bins = np.array(spread, np.float32)
+        # Pulses have a mean, which the window spreads to the bin beside it; voices do not.
+        self._to_bins[:, :2] = 0.0
         hisses = [
             10 ** (level / 20) * np.exp(-0.5 * ((self.hz - centre) / width) ** 2)
             for centre, width, level in HISSES.values()
@@ -132,21 +135,26 @@ class _Bands:
         self._hisses = np.array(hisses, np.float32)
 
     def filters(self, curves: VoiceCurves, frames: slice) -> tuple[Curve, Curve]:
-        """Return gains of the pulses and of the noise [frames, bins]."""
+        """Return gains of the pulses and of the noise [frames, bins].
+
+        Formants are peaks on a flat ground rather than a cascade of resonances: those that a
+        cascade leaves out above the fifth would have to be made up for.
+        """
         hz = self.hz[None]
-        square = np.square(hz)
         tract = np.ones((frames.stop - frames.start, _NUM_BANDS), np.float32)
         for formant in curves.formants_hz[frames].T:
             centre = formant[:, None]
-            width = 60 + 0.06 * centre
-            tract *= centre**2 / np.sqrt((square - centre**2) ** 2 + square * width**2)
-        tract = np.minimum(tract, np.float32(40))
-        octaves = np.log2(np.maximum(self.hz, 100) / 100)
-        glottis = (10 ** (curves.tilt_db * octaves / 20)).astype(np.float32)
-        # Lips radiate the derivative: 6 dB per octave up, most of it below the formants.
-        lips = np.sqrt(np.minimum(self.hz / 200, 8)).astype(np.float32)
-        voiced = (tract * (glottis * lips)[None]).astype(np.float32)
-        breath = tract * np.float32(0.12) * np.minimum(self.hz / 1500, 1)[None]
+            distance = (hz - centre) / (40 + 0.04 * centre)
+            tract *= 1 + np.float32(_FORMANT_GAIN) / (1 + np.square(distance))
+        glottis = _slope(self.hz, 200, curves.tilt_db)
+        breath = _slope(self.hz, 700, -3.0) * np.minimum(self.hz / 1000, 1) * np.float32(0.02)
         level = (curves.amplitude * curves.breathiness)[frames, None]
-        hissed = (breath * level + curves.hisses[frames] @ self._hisses).astype(np.float32)
+        voiced = tract * glottis[None]
+        hissed = tract * breath[None] * level + curves.hisses[frames] @ self._hisses
         return voiced @ self._to_bins, hissed @ self._to_bins
+
+
+def _slope(hz: Curve, corner_hz: float, db_per_octave: float) -> Curve:
+    """Gain that is 1 up to a corner and then changes by so many dB per octave."""
+    octaves = np.log2(np.maximum(hz, corner_hz) / corner_hz)
+    return np.asarray(10 ** (db_per_octave * octaves / 20), np.float32)

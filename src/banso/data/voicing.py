@@ -29,7 +29,8 @@ def lead_voices(chords: Sequence[Chord], centre: int, num_voices: int) -> list[t
             continue
         candidates = _candidates(chord, centre, num_voices)
         previous = last
-        best = min(candidates, key=lambda notes: _cost(notes, previous, centre))
+        root = chord.root
+        best = min(candidates, key=lambda notes: _cost(notes, previous, centre, root))
         voicings.append(best)
         last = best
     return voicings
@@ -72,8 +73,11 @@ def _candidates(chord: Chord, centre: int, num_voices: int) -> list[tuple[int, .
     return [tuple(ladder[i : i + size]) for i in range(len(ladder) - size + 1)]
 
 
-def _cost(notes: tuple[int, ...], last: tuple[int, ...], centre: int) -> float:
-    distance = abs(float(np.mean(notes)) - centre)
+def _cost(notes: tuple[int, ...], last: tuple[int, ...], centre: int, root: int) -> float:
+    classes = [note % 12 for note in notes]
+    # A doubled third or fifth makes the chord sound like another one.
+    misdoubled = len(set(classes)) < len(classes) and classes.count(root) < 2
+    distance = abs(float(np.mean(notes)) - centre) + 6 * misdoubled
     if not last:
         return distance
     moved = sum(min(abs(note - other) for other in last) for note in notes)

@@ -150,7 +150,7 @@ class _TempoMap:
 
     def seconds(self, tick: int) -> float:
         start, seconds, tempo = next(c for c in reversed(self._changes) if c[0] <= tick)
-        return seconds + (tick - start) * tempo * self._scale
+        return float(seconds + (tick - start) * tempo * self._scale)
 
 
 def _read_track(track: mido.MidiTrack, clock: _TempoMap) -> Notes:
