@@ -94,6 +94,8 @@ def test_silence_has_no_chord_right_and_no_beat():
     heard = hear(np.zeros((2, 4 * RATE), np.float32), RATE)
     assert metrics.chord_scores(heard, CHORDS).accuracy == 0
     assert metrics.heard_beat_f1(BEATS, heard) == 0
+    assert metrics.key_agreement(heard, np.ones(12)) == 0
+    assert np.isnan(metrics.key_agreement(heard, np.zeros(12)))
 
 
 def test_drums_do_not_hide_the_chords():

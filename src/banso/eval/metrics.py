@@ -224,11 +224,13 @@ def key_agreement(accompaniment: Heard, voice: NDArray[np.floating]) -> float:
             of its recording, `hear(vocals, sample_rate).chroma.sum(axis=0)`.
 
     Returns:
-        Score in [0, 1]; NaN if either has no pitch at all.
+        Score in [0, 1]; 0 for a band without pitch, NaN for such a voice.
     """
     band = accompaniment.chroma.sum(axis=0)
-    if not band.any() or not np.any(voice):
+    if not np.any(voice):
         return float("nan")
+    if not band.any():
+        return 0.0
     return key_score(estimate_key(voice), estimate_key(band))
 
 
