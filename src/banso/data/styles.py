@@ -82,7 +82,7 @@ class Style:
     drum_level: int = 100
     tightness_ms: float = 6.0
     fills: bool = True
-    piano_chance: float = 0.33
+    piano_chance: float = 0.4
     reverb: int = 40
 
 
@@ -130,7 +130,7 @@ _BALLAD = Style(
         Layer(part="extra", programs=(48, 49, 44, 52), mode="pad", centre=65, level=72,
               from_energy=0.35),
     ),
-    drum_level=72, tightness_ms=9.0, piano_chance=0.5, reverb=72,
+    drum_level=72, tightness_ms=9.0, piano_chance=0.55, reverb=72,
 )  # fmt: skip
 
 _ACOUSTIC = Style(
@@ -154,7 +154,7 @@ _ACOUSTIC = Style(
         Layer(part="extra", programs=(21, 22, 40, 48), mode="pad", centre=64, level=56,
               from_energy=0.6),
     ),
-    drum_level=84, tightness_ms=9.0, fills=False, piano_chance=0.2, reverb=48,
+    drum_level=84, tightness_ms=9.0, fills=False, piano_chance=0.33, reverb=48,
 )  # fmt: skip
 
 _ROCK = Style(
@@ -177,7 +177,7 @@ _ROCK = Style(
         Layer(part="extra", programs=(27, 28, 30), mode="arpeggio",
               patterns=("x-x-x-x-x-x-x-x-",), centre=69, level=62, from_energy=0.55),
     ),
-    drum_level=112, tightness_ms=6.0, piano_chance=0.1, reverb=32,
+    drum_level=112, tightness_ms=6.0, piano_chance=0.22, reverb=32,
 )  # fmt: skip
 
 _ELECTRONIC = Style(
@@ -199,7 +199,7 @@ _ELECTRONIC = Style(
               patterns=("xxxxxxxxxxxxxxxx", "x.xx.xx.x.xx.xx."), centre=74, level=56,
               from_energy=0.4),
     ),
-    drum_level=110, tightness_ms=1.0, piano_chance=0.1, reverb=44,
+    drum_level=110, tightness_ms=1.0, piano_chance=0.22, reverb=44,
 )  # fmt: skip
 
 _LOFI = Style(
@@ -221,7 +221,7 @@ _LOFI = Style(
         Layer(part="extra", programs=(89, 91, 94), mode="pad", centre=62, level=54,
               from_energy=0.3),
     ),
-    swing=0.34, swing_unit=0.25, drum_level=88, tightness_ms=11.0, piano_chance=0.25, reverb=30,
+    swing=0.34, swing_unit=0.25, drum_level=88, tightness_ms=11.0, piano_chance=0.33, reverb=30,
 )  # fmt: skip
 
 _BOSSA = Style(
@@ -242,7 +242,7 @@ _BOSSA = Style(
         Layer(part="extra", programs=(73, 11, 65, 48), mode="pad", centre=70, level=58,
               from_energy=0.4),
     ),
-    meters=(4,), drum_level=80, tightness_ms=8.0, fills=False, piano_chance=0.2, reverb=44,
+    meters=(4,), drum_level=80, tightness_ms=8.0, fills=False, piano_chance=0.33, reverb=44,
 )  # fmt: skip
 
 _FUNK = Style(
@@ -266,7 +266,7 @@ _FUNK = Style(
               patterns=("..........X.x-..", "X-............X."), centre=67, level=72,
               from_energy=0.6),
     ),
-    meters=(4,), swing=0.2, swing_unit=0.25, drum_level=106, tightness_ms=5.0, piano_chance=0.1,
+    meters=(4,), swing=0.2, swing_unit=0.25, drum_level=106, tightness_ms=5.0, piano_chance=0.22,
     reverb=28,
 )  # fmt: skip
 
@@ -289,7 +289,7 @@ _COUNTRY = Style(
         Layer(part="extra", programs=(110, 22, 21), mode="pad", centre=69, level=54,
               from_energy=0.55),
     ),
-    meters=(4,), swing=0.12, drum_level=92, tightness_ms=8.0, piano_chance=0.15, reverb=36,
+    meters=(4,), swing=0.12, drum_level=92, tightness_ms=8.0, piano_chance=0.33, reverb=36,
 )  # fmt: skip
 
 _ORCHESTRAL = Style(
@@ -312,7 +312,7 @@ _ORCHESTRAL = Style(
         Layer(part="extra", programs=(60, 61, 52, 73), mode="pad", centre=67, level=60,
               from_energy=0.55),
     ),
-    drum_level=84, tightness_ms=10.0, fills=False, piano_chance=0.25, reverb=88,
+    drum_level=84, tightness_ms=10.0, fills=False, piano_chance=0.33, reverb=88,
 )  # fmt: skip
 
 _WALTZ = Style(
