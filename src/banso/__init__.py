@@ -1,3 +1,8 @@
 """banso: a singer's recording in, a fitting stereo accompaniment out."""
 
-__version__ = "0.1.0"
+from banso.audio import Audio
+from banso.errors import BansoError
+from banso.pipeline import Accompanist, accompany
+from banso.version import VERSION as __version__
+
+__all__ = ["Accompanist", "Audio", "BansoError", "__version__", "accompany"]

@@ -127,7 +127,9 @@ def check_finite(samples: Samples, name: str) -> None:
     # A finite sum of squares proves every sample finite, without an array of flags; an infinite one
     # may be an overflow, so only then look at each sample.
     flat = samples.reshape(-1)
-    if not np.isfinite(np.dot(flat, flat)) and not np.isfinite(flat).all():
+    with np.errstate(over="ignore"):
+        energy = np.dot(flat, flat)
+    if not np.isfinite(energy) and not np.isfinite(flat).all():
         raise AudioError(f"{name} holds samples that are not numbers (NaN or infinity)")
 
 
@@ -141,8 +143,8 @@ def check_sample_rate(sample_rate: int, name: str) -> None:
 
 
 def resampled_length(num_samples: int, own_rate: int, target_rate: int) -> int:
-    """Return how many samples a recording has at another rate, rounded half up."""
-    return (2 * num_samples * target_rate + own_rate) // (2 * own_rate)
+    """Return how many samples a recording has at another rate: rounded half up, at least 1."""
+    return max(1, (2 * num_samples * target_rate + own_rate) // (2 * own_rate))
 
 
 def resample_blocks(
@@ -163,22 +165,25 @@ def resample_blocks(
     if own_rate == target_rate:
         yield from blocks
         return
-    remaining = resampled_length(num_samples, own_rate, target_rate)
-    stream = None
-    num_channels = 1
+    # soxr may end a sample early or late; the promise of an exact length is ours.
+    length = resampled_length(num_samples, own_rate, target_rate)
+    yield from exactly(_resampled(blocks, own_rate, target_rate), length)
+
+
+def exactly(blocks: Iterable[Samples], num_samples: int) -> Iterator[Samples]:
+    """Yield blocks [channels, samples] cut or padded with zeros to a total length.
+
+    Blocks without samples are left out; at least one block must come if any sample is wanted.
+    """
+    remaining = num_samples
+    block = None
     for block in blocks:
-        if stream is None:
-            num_channels = block.shape[0]
-            stream = soxr.ResampleStream(own_rate, target_rate, num_channels, dtype="float32")
-        piece = _chunk(stream, block)[:, :remaining]
+        piece = block[:, :remaining]
         remaining -= piece.shape[1]
         if piece.shape[1]:
             yield piece
-    if stream is not None:
-        piece = _chunk(stream, np.zeros((num_channels, 0), np.float32), last=True)[:, :remaining]
-        remaining -= piece.shape[1]
-        # soxr may end a sample early; the promise of an exact length is ours.
-        yield np.pad(piece, ((0, 0), (0, remaining)))
+    if remaining and block is not None:
+        yield np.zeros((block.shape[0], remaining), np.float32)
 
 
 def collect(blocks: Iterable[Samples], sample_rate: int) -> Audio:
@@ -193,6 +198,18 @@ def collect(blocks: Iterable[Samples], sample_rate: int) -> Audio:
     samples = np.concatenate(pieces, axis=1)
     samples.flags.writeable = False
     return Audio(samples, sample_rate)
+
+
+def _resampled(blocks: Iterable[Samples], own_rate: int, target_rate: int) -> Iterator[Samples]:
+    stream = None
+    num_channels = 1
+    for block in blocks:
+        if stream is None:
+            num_channels = block.shape[0]
+            stream = soxr.ResampleStream(own_rate, target_rate, num_channels, dtype="float32")
+        yield _chunk(stream, block)
+    if stream is not None:
+        yield _chunk(stream, np.zeros((num_channels, 0), np.float32), last=True)
 
 
 def _chunk(stream: soxr.ResampleStream, block: Samples, last: bool = False) -> Samples:

@@ -176,9 +176,7 @@ class AudioWriter:
         kind = FORMATS[format_name]
         num_bytes = num_samples * num_channels * kind.bits_per_sample // 8
         # 320 kbit/s for MP3: the listener chose the format, not the loss.
-        extra = (
-            {"compression_level": 0.0, "bitrate_mode": "CONSTANT"} if "mp3" in format_name else {}
-        )
+        best = {"compression_level": 0.0, "bitrate_mode": "CONSTANT"}
         self._path = path
         with _writing(path):
             self._file = soundfile.SoundFile(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banso.audio import Samples
+from banso.audio import Audio, Samples
 
 # Gerdes and Siedenburg 2023 (above): a little more voice than their average over all genres,
 # because banso's users are solo singers.
@@ -64,3 +64,22 @@ def mix_blocks(vocals: Samples, accompaniment: Samples, gains: Balance) -> Sampl
     """Return voice + accompaniment, [2, samples] each, at the gains of the mix."""
     mixed: Samples = np.float32(gains.vocals) * vocals + np.float32(gains.in_mix) * accompaniment
     return mixed
+
+
+def mix(vocals: Audio, accompaniment: Audio, *, vocal_gain_db: float = 0.0) -> Audio:
+    """Add a voice and an accompaniment that is already as loud as it should be.
+
+    Args:
+        vocals: The voice; brought to the accompaniment's rate and to stereo.
+        accompaniment: Stereo, from the same first sample on.
+        vocal_gain_db: Gain on the voice.
+
+    Returns:
+        Stereo, as long as the accompaniment; scaled as a whole only if its peak exceeds -1 dBFS.
+    """
+    voice = vocals.resampled(accompaniment.sample_rate).to_stereo().samples
+    voice = voice[:, : accompaniment.num_samples]
+    mixed = accompaniment.to_stereo().samples.copy()
+    mixed[:, : voice.shape[1]] += np.float32(10 ** (vocal_gain_db / 20)) * voice
+    mixed *= np.float32(min(1.0, safe_gain(float(np.abs(mixed).max()))))
+    return Audio(mixed, accompaniment.sample_rate)

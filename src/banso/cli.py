@@ -1,0 +1,222 @@
+"""The command line: options in, one way through, files and one line per problem out.
+
+Nothing here knows how music is made. Heavy modules are imported inside command bodies, so that
+`banso --help` answers at once and commands of the lab cost nothing until they are called.
+"""
+
+import dataclasses
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from banso.batch import collect_vocals, is_batch
+from banso.errors import BansoError
+from banso.options import GenerationOptions, OutputOptions
+from banso.results import FileResult
+from banso.version import VERSION
+
+app = typer.Typer(
+    name="banso",
+    help="A singer's recording in, a fitting stereo accompaniment out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+bundle_app = typer.Typer(help="Look into, check and make model bundles.", no_args_is_help=True)
+app.add_typer(bundle_app, name="bundle")
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line."""
+    # A polite kill should clean up like Ctrl-C does, instead of leaving parts of files behind.
+    signal.signal(signal.SIGTERM, _interrupt)
+    app()
+
+
+def require_extra(error: ModuleNotFoundError, extra: str) -> BansoError:
+    """Return the error that tells which extra a command of the lab needs."""
+    return BansoError(
+        f"this command needs {error.name}, which is not installed; pip install 'banso[{extra}]'"
+    )
+
+
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Turn a BansoError inside a command into one line on stderr and exit code 1."""
+    try:
+        yield
+    except BansoError as error:
+        print_error(error)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        typer.echo("banso: interrupted; nothing half-done is left", err=True)
+        raise typer.Exit(_INTERRUPTED) from error
+
+
+def print_error(error: BansoError) -> None:
+    """Print an error as exactly one line on stderr, whatever a file name contains."""
+    typer.echo(f"banso: error: {_one_line(str(error))}", err=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"banso {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
+    """Turn a recording of a voice into a band that plays along."""
+
+
+@app.command(no_args_is_help=True)
+def accompany(
+    vocals: Annotated[
+        list[Path], typer.Argument(help="Recordings of a voice, or folders of them.")
+    ],
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the results; beside each recording by default.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the model; the one inside banso by default.")
+    ] = None,
+    style: Annotated[str | None, typer.Option(help="Style of the band, by name.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Makes a result repeatable; drawn by default.")
+    ] = None,
+    num_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Sampler steps: more is slower and finer.")
+    ] = None,
+    guidance_scale: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, help="How strictly to follow the voice; 1 is no guidance."),
+    ] = None,
+    mix: Annotated[
+        bool, typer.Option("--mix/--no-mix", help="Also write voice and accompaniment together.")
+    ] = True,
+    vocal_gain_db: Annotated[
+        float, typer.Option(min=-40, max=40, help="Gain on the voice in the mix, in dB.")
+    ] = 0.0,
+    file_format: Annotated[
+        str, typer.Option("--format", help="wav or flac (24 bit), or mp3 (320 kbit/s).")
+    ] = "wav",
+    force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object about the results.")
+    ] = False,
+    report: Annotated[bool, typer.Option("--report", help="Also draw a picture (PNG).")] = False,
+) -> None:
+    """Make an accompaniment for each recording of a voice."""
+    if file_format not in ("wav", "flac", "mp3"):
+        raise typer.BadParameter(
+            f"'{file_format}' is not one of wav, flac, mp3", param_hint="--format"
+        )
+    with reporting_errors():
+        options = GenerationOptions(
+            style=style, seed=seed, num_steps=num_steps, guidance_scale=guidance_scale
+        )
+        output = OutputOptions(
+            output_dir=output_dir,
+            mix=mix,
+            vocal_gain_db=vocal_gain_db,
+            format=file_format,
+            report=report,
+            overwrite=force,
+        )
+        _accompany_all(vocals, bundle, output, options, as_json)
+
+
+def _accompany_all(
+    vocals: list[Path],
+    bundle: Path | None,
+    output: OutputOptions,
+    options: GenerationOptions,
+    as_json: bool,
+) -> None:
+    """Go through all recordings; a bad one does not keep the others from being done."""
+    from banso.pipeline import Accompanist
+
+    recordings = collect_vocals(vocals, output)
+    accompanist = Accompanist.from_bundle(bundle)
+    results: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    with _progress_bar() as bar:
+        for recording in recordings:
+            task = bar.add_task(_one_line(recording.name), total=1.0)
+            advance = partial(_advance, bar, task)
+            try:
+                result = accompanist.accompany_file(recording, output, options, advance)
+            except BansoError as error:
+                bar.remove_task(task)
+                print_error(error)
+                errors.append({"input": str(recording), "error": str(error)})
+                continue
+            results.append({"input": str(recording), **_as_json(result)})
+            if not as_json:
+                _print_paths(result)
+    if as_json:
+        batch = {"results": results, "errors": errors}
+        typer.echo(json.dumps(batch if is_batch(vocals) else (results + errors)[0]))
+    if errors:
+        raise typer.Exit(1)
+
+
+def _advance(bar: Progress, task: TaskID, done: float) -> None:
+    bar.update(task, completed=done)
+
+
+def _as_json(result: FileResult) -> dict[str, Any]:
+    provenance = result.provenance
+    lufs = provenance.lufs
+    return {
+        "accompaniment": str(result.paths.accompaniment),
+        "mix": None if result.paths.mix is None else str(result.paths.mix),
+        "report": None if result.paths.report is None else str(result.paths.report),
+        "seconds": result.duration_seconds,
+        "seed": provenance.seed,
+        "num_evaluations": provenance.num_evaluations,
+        "timings": dataclasses.asdict(provenance.timings),
+        # JSON has no infinity; a silent accompaniment has no loudness.
+        "lufs": lufs if lufs > float("-inf") else None,
+        "bundle": dataclasses.asdict(provenance.bundle),
+    }
+
+
+def _print_paths(result: FileResult) -> None:
+    for path in result.paths.all():
+        typer.echo(_one_line(str(path)))
+
+
+def _progress_bar() -> Progress:
+    """Return a bar on stderr, shown on a terminal only."""
+    console = Console(stderr=True)
+    # File names are shown as they are, not as markup.
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _one_line(text: str) -> str:
+    """Replace what a terminal would act upon; file names may contain line breaks and worse."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,90 @@
+"""From conditioning to the latents of a whole song, window by window."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from banso.audio import Samples
+from banso.conditioning import Known, null_conditioning, with_known
+from banso.config import SamplerConfig
+from banso.sampler import ConditionalDenoiser, Denoiser, Guidance, sample
+from banso.schedule import karras_sigmas
+from banso.windows import plan_windows
+
+OnProgress = Callable[[float], None]
+
+
+class EvaluationCount:
+    """Counts how often the network runs in a song."""
+
+    def __init__(self) -> None:
+        self.num_evaluations = 0
+
+    def counted(self, denoiser: Denoiser) -> Denoiser:
+        """Return the same denoiser, counting."""
+
+        def denoise(noisy: Samples, sigma: float) -> Samples:
+            self.num_evaluations += 1
+            return denoiser(noisy, sigma)
+
+        return denoise
+
+
+def generate_latents(
+    denoiser: ConditionalDenoiser,
+    conditioning: Samples,
+    *,
+    num_channels: int,
+    seed: int,
+    config: SamplerConfig,
+    on_progress: OnProgress,
+    count: EvaluationCount,
+) -> Iterator[Samples]:
+    """Yield the latents of a song, each window continuing the known tail of the last.
+
+    Only one window of latents and noise is kept, so memory does not grow with the song.
+
+    Args:
+        denoiser: Estimates clean latents from noisy ones, once it is given a window's conditioning.
+        conditioning: [frames, conditioning] of the whole song.
+        num_channels: Numbers per latent frame.
+        seed: Of the noise, which depends on it and on the frame's position only.
+        config: Steps, guidance, windows.
+        on_progress: Called with the fraction done, in [0, 1].
+        count: Is told of every run of the network.
+
+    Yields:
+        float32 [new frames, channels]; together as many frames as the conditioning.
+    """
+    random = np.random.default_rng(seed)
+    sigmas = karras_sigmas(config.num_steps, config.sigma_min, config.sigma_max, config.rho)
+    windows = plan_windows(len(conditioning), config.window_frames, config.overlap_frames)
+    noise = latents = np.zeros((0, num_channels), np.float32)
+    for index, window in enumerate(windows):
+        fresh = random.standard_normal((window.num_new, num_channels), np.float32)
+        noise = np.concatenate((noise, fresh))[-(window.stop - window.start) :]
+        # What the window knows of itself, padded by zeros where it is still to be written.
+        known = latents[len(latents) - window.num_known :]
+        latents = np.concatenate((known, np.zeros_like(fresh)))
+        mask = np.arange(len(latents)) < window.num_known
+
+        def on_step(step: int, index: int = index) -> None:
+            on_progress((index + step / config.num_steps) / len(windows))
+
+        part = conditioning[window.start : window.stop]
+        if window.num_known:
+            part = with_known(part, Known(latents, mask))
+        guided = _guided(denoiser, part[None], config.guidance_scale, count)
+        latents[~mask] = sample(guided, noise[None], sigmas, on_step)[0, ~mask]
+        yield latents[~mask]
+
+
+def _guided(
+    denoiser: ConditionalDenoiser, conditioning: Samples, scale: float, count: EvaluationCount
+) -> Denoiser:
+    """Return a denoiser with guidance, which costs a second evaluation unless the scale is 1."""
+    conditional = count.counted(denoiser.condition(conditioning))
+    if scale == 1.0:
+        return conditional
+    plain = count.counted(denoiser.condition(null_conditioning(conditioning)))
+    return Guidance(conditional, plain, scale)

@@ -1,0 +1,372 @@
+"""The one way through: a recording of a voice in, a stereo accompaniment out.
+
+Every step is a public method of `Accompanist`, in order: `listen`, `condition`, `generate`,
+`decode`; `accompany` runs them in memory, `accompany_file` from file to files. Latents and audio
+are handed on window by window, so memory does not grow with the length of a song.
+"""
+
+import dataclasses
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from banso.audio import (
+    Audio,
+    Recording,
+    Samples,
+    collect,
+    exactly,
+    resample_blocks,
+    resampled_length,
+)
+from banso.conditioning import assemble
+from banso.config import SamplerConfig
+from banso.delivery import OUTPUT_SAMPLE_RATE, Labels
+from banso.errors import BundleError
+from banso.features import FeatureStream
+from banso.files import AudioReader, read_audio
+from banso.generation import EvaluationCount, OnProgress, generate_latents
+from banso.loudness import LoudnessMeter
+from banso.mixing import Balance
+from banso.options import GenerationOptions, OutputOptions, output_paths
+from banso.outputs import OutputFiles
+from banso.report import check_drawable, draw_report
+from banso.results import Accompaniment, BundleName, FileResult, Provenance
+from banso.sampler import ConditionalDenoiser
+from banso.scratch import Scratch
+from banso.stopwatch import Stopwatch
+from banso.survey import survey
+from banso.take import Listening, Take
+
+# The denoiser halves time twice and attends in blocks of 16 frames; all windows fit these blocks.
+FRAME_MULTIPLE = 16
+# Nine digits: short enough to be noted down.
+_DRAWN_SEEDS = 10**9
+
+
+class LatentDecoder(Protocol):
+    """Turns latents into sound piece by piece; all pieces together are frames x hop samples."""
+
+    def add(self, latents: Samples) -> Samples:
+        """Take [frames, channels], return what is ready, [2, samples], possibly none."""
+        ...
+
+    def finish(self) -> Samples:
+        """Return the rest, [2, samples]."""
+        ...
+
+
+class Codec(Protocol):
+    """What the pipeline needs of a codec.
+
+    Attributes:
+        sample_rate: Hz.
+        hop_length: Samples per latent frame.
+        num_channels: Numbers per latent frame.
+    """
+
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def hop_length(self) -> int: ...  # noqa: D102
+    @property
+    def num_channels(self) -> int: ...  # noqa: D102
+    def decode_stream(self) -> LatentDecoder:
+        """Begin to decode a song."""
+        ...
+
+
+class Accompanist:
+    """Plays along with a voice.
+
+    Args:
+        denoiser: Estimates clean latents from noisy ones.
+        codec: Turns latents into sound.
+        bundle: What the two are called, for the record.
+        sampler: Steps and guidance unless asked otherwise, and the plan of windows.
+        styles: Names of the styles that the denoiser knows, in its order.
+    """
+
+    def __init__(
+        self,
+        denoiser: ConditionalDenoiser,
+        codec: Codec,
+        *,
+        bundle: BundleName,
+        sampler: SamplerConfig,
+        styles: tuple[str, ...] = (),
+    ) -> None:
+        self.denoiser = denoiser
+        self.codec = codec
+        self.bundle = bundle
+        self.sampler = sampler
+        self.styles = styles
+
+    @classmethod
+    def from_bundle(cls, path: Path | None = None, num_threads: int | None = None) -> Self:
+        """Load a bundle.
+
+        Args:
+            path: Folder of the bundle; None takes the one inside the package.
+            num_threads: CPU threads to use; None lets ONNX Runtime choose.
+
+        Raises:
+            BundleError: If the bundle is missing, damaged or of an unsupported version.
+        """
+        # ONNX Runtime takes a while to import; `import banso` and `banso --help` need not wait.
+        from banso.bundle import load_bundle
+        from banso.runtime import load_models
+
+        bundle = load_bundle(path)
+        models = load_models(bundle, num_threads)
+        return cls(
+            models.denoiser,
+            models.codec,
+            bundle=BundleName(bundle.name, bundle.hash),
+            sampler=bundle.manifest.sampler,
+            styles=bundle.manifest.styles,
+        )
+
+    def accompany(
+        self,
+        vocals: Audio,
+        options: GenerationOptions | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Accompaniment:
+        """Make an accompaniment in memory.
+
+        Args:
+            vocals: A voice, at least 0.5 s, any channels and rate.
+            options: Style, seed and the like; None for the defaults.
+            on_progress: Called with the fraction done, in [0, 1].
+
+        Raises:
+            AudioError: If the recording is too short or silent.
+            ConfigError: If the bundle does not know the style.
+        """
+        options = options or GenerationOptions()
+        watch = Stopwatch()
+        with Scratch() as raw:
+            take = self._perform(vocals, raw, options, watch, on_progress or _ignore)
+            delivery = take.delivery(vocals, raw, take.gains())
+            audio = collect(delivery.accompaniment_blocks(), OUTPUT_SAMPLE_RATE)
+        provenance = self._provenance(take, delivery.gains, options, watch)
+        return Accompaniment(audio, provenance)
+
+    def accompany_file(
+        self,
+        vocals: str | os.PathLike[str],
+        output: OutputOptions | None = None,
+        options: GenerationOptions | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> FileResult:
+        """Make an accompaniment for a file, in files; all of them appear, or none.
+
+        Args:
+            vocals: A recording of a voice, 0.5 s to 12 h, in any format that libsndfile reads.
+            output: What to write and where; None for the defaults.
+            options: Style, seed and the like; None for the defaults.
+            on_progress: Called with the fraction done, in [0, 1].
+
+        Raises:
+            AudioError: If the recording cannot be used, or a result cannot be written.
+            ConfigError: If the bundle does not know the style, or a report cannot be drawn.
+        """
+        output, options = output or OutputOptions(), options or GenerationOptions()
+        watch = Stopwatch()
+        recording = AudioReader(vocals)
+        paths = output_paths(recording.path, output)
+        if output.report:
+            check_drawable()
+        with (
+            OutputFiles(paths.all(), overwrite=output.overwrite) as outputs,
+            Scratch(paths.accompaniment.parent) as raw,
+        ):
+            take = self._perform(recording, raw, options, watch, on_progress or _ignore)
+            delivery = take.delivery(recording, raw, take.gains(output.vocal_gain_db))
+            provenance = self._provenance(take, delivery.gains, options, watch)
+            labels = Labels(output.format, provenance.comment)
+            delivery.write_accompaniment(outputs.part(paths.accompaniment), labels)
+            if paths.mix is not None:
+                delivery.write_mix(outputs.part(paths.mix), labels)
+            if paths.report is not None:
+                draw_report(
+                    outputs.part(paths.report),
+                    recording.path.name,
+                    delivery,
+                    take.listening.features,
+                    self.codec.sample_rate / self.codec.hop_length,
+                )
+        # Only now, so that the time it took to write counts.
+        provenance = self._provenance(take, delivery.gains, options, watch)
+        return FileResult(paths, recording.duration_seconds, provenance)
+
+    def listen(self, recording: Recording) -> Listening:
+        """Measure a voice: its channels, its loudness and its features, frame by frame.
+
+        Raises:
+            AudioError: If the recording is too short, silent or damaged.
+        """
+        surveyed = survey(recording)
+        rate = self.codec.sample_rate
+        num_samples = resampled_length(recording.num_samples, recording.sample_rate, rate)
+        num_frames = -(-num_samples // (self.codec.hop_length * FRAME_MULTIPLE)) * FRAME_MULTIPLE
+        features, meter = FeatureStream(), LoudnessMeter(rate)
+        for block in recording.blocks(rate):
+            features.add(surveyed.analysis_mono(block))
+            meter.add(surveyed.stereo(block))
+        return Listening(features.finish(num_frames), surveyed, meter.integrated_lufs)
+
+    def condition(self, listening: Listening, options: GenerationOptions) -> Samples:
+        """Join what was heard with what was asked for: float32 [frames, conditioning].
+
+        Raises:
+            ConfigError: If the bundle does not know the style.
+        """
+        return assemble(
+            listening.features,
+            self.codec.sample_rate / self.codec.hop_length,
+            lead_sheet=options.lead_sheet,
+            style=options.style,
+            styles=self.styles,
+        )
+
+    def generate(
+        self,
+        conditioning: Samples,
+        seed: int,
+        options: GenerationOptions,
+        on_progress: OnProgress | None = None,
+        count: EvaluationCount | None = None,
+    ) -> Iterator[Samples]:
+        """Yield the latents of a song, window by window, each continuing the last.
+
+        Args:
+            conditioning: [frames, conditioning]; frames a multiple of 16.
+            seed: Of the noise, which depends on it and the frame's position only.
+            options: Steps and guidance; its seed is not looked at.
+            on_progress: Called with the fraction done, in [0, 1].
+            count: Is told of every run of the network.
+
+        Yields:
+            float32 [new frames, channels]; together one row for each row of the conditioning.
+        """
+        steps, scale = options.num_steps, options.guidance_scale
+        config = dataclasses.replace(
+            self.sampler,
+            num_steps=self.sampler.num_steps if steps is None else steps,
+            guidance_scale=self.sampler.guidance_scale if scale is None else scale,
+        )
+        return generate_latents(
+            self.denoiser,
+            conditioning,
+            num_channels=self.codec.num_channels,
+            seed=seed,
+            config=config,
+            on_progress=on_progress or _ignore,
+            count=count or EvaluationCount(),
+        )
+
+    def decode(self, latents: Iterable[Samples], num_samples: int) -> Iterator[Samples]:
+        """Turn latents into sound as they come.
+
+        Args:
+            latents: [frames, channels] each, together at least as long as the song.
+            num_samples: Length of the result at 44.1 kHz.
+
+        Yields:
+            float32 [2, samples] at 44.1 kHz, `num_samples` in all.
+
+        Raises:
+            BundleError: If the model produced NaN or infinity.
+        """
+        rate = self.codec.sample_rate
+        num_own = resampled_length(num_samples, OUTPUT_SAMPLE_RATE, rate)
+        own = exactly(self._decoded(latents), num_own)
+        return exactly(resample_blocks(own, rate, OUTPUT_SAMPLE_RATE, num_own), num_samples)
+
+    def _decoded(self, latents: Iterable[Samples]) -> Iterator[Samples]:
+        decoder = self.codec.decode_stream()
+        for piece in latents:
+            yield self._checked(decoder.add(piece))
+        yield self._checked(decoder.finish())
+
+    def _checked(self, block: Samples) -> Samples:
+        if not np.isfinite(block).all():
+            raise BundleError(
+                f"bundle {self.bundle.name} made samples that are not numbers; "
+                "choose another seed, fewer steps or another bundle"
+            )
+        return block
+
+    def _perform(
+        self,
+        recording: Recording,
+        raw: Scratch,
+        options: GenerationOptions,
+        watch: Stopwatch,
+        on_progress: OnProgress,
+    ) -> Take:
+        """Run all steps; the decoded accompaniment goes to `raw`."""
+        seed = secrets.randbelow(_DRAWN_SEEDS) if options.seed is None else options.seed
+        count = EvaluationCount()
+        with watch.measure("features"):
+            listening = self.listen(recording)
+            conditioning = self.condition(listening, options)
+        num_samples = resampled_length(
+            recording.num_samples, recording.sample_rate, OUTPUT_SAMPLE_RATE
+        )
+        meter, peak = LoudnessMeter(OUTPUT_SAMPLE_RATE), 0.0
+        generated = self.generate(conditioning, seed, options, on_progress, count)
+        latents = watch.timed(generated, "denoise")
+        for block in watch.timed(self.decode(latents, num_samples), "decode"):
+            raw.append(block)
+            meter.add(block)
+            peak = max(peak, float(np.abs(block).max()))
+        return Take(
+            listening=listening,
+            num_samples=num_samples,
+            raw_lufs=meter.integrated_lufs,
+            raw_peak=peak,
+            seed=seed,
+            num_evaluations=count.num_evaluations,
+        )
+
+    def _provenance(
+        self, take: Take, gains: Balance, options: GenerationOptions, watch: Stopwatch
+    ) -> Provenance:
+        return Provenance(
+            seed=take.seed,
+            num_evaluations=take.num_evaluations,
+            timings=watch.timings,
+            bundle=self.bundle,
+            lead_sheet=options.lead_sheet,
+            lufs=take.raw_lufs + float(20 * np.log10(gains.alone)),
+        )
+
+
+def accompany(
+    vocals: Audio | str | os.PathLike[str],
+    options: GenerationOptions | None = None,
+    bundle: Path | None = None,
+) -> Accompaniment:
+    """Make an accompaniment for one recording; for several, keep an `Accompanist`.
+
+    Args:
+        vocals: A voice, or the file that holds one.
+        options: Style, seed and the like; None for the defaults.
+        bundle: Folder of the model; None takes the one inside the package.
+
+    Raises:
+        BansoError: If the recording or the bundle cannot be used.
+    """
+    audio = vocals if isinstance(vocals, Audio) else read_audio(vocals)
+    return Accompanist.from_bundle(bundle).accompany(audio, options)
+
+
+def _ignore(fraction: float) -> None:
+    """Take no notice of progress."""

@@ -1,0 +1,73 @@
+"""What banso hands back: an accompaniment or files, and how they came about."""
+
+from dataclasses import dataclass
+
+from banso.audio import Audio
+from banso.leadsheet import LeadSheet
+from banso.options import OutputPaths
+from banso.stopwatch import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class BundleName:
+    """Which model made something: its name and its hash, hexadecimal."""
+
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """How an accompaniment came about.
+
+    Attributes:
+        seed: Of the noise; with the same bundle and options it makes the same again.
+        num_evaluations: How often the denoising network ran.
+        timings: Seconds by phase.
+        bundle: The model.
+        lead_sheet: Beats and chords that were given, or None.
+        lufs: Integrated loudness of the accompaniment as delivered; -inf if silent.
+    """
+
+    seed: int
+    num_evaluations: int
+    timings: Timings
+    bundle: BundleName
+    lead_sheet: LeadSheet | None
+    lufs: float
+
+    @property
+    def comment(self) -> str:
+        """What the metadata of a file says of it."""
+        return (
+            f"AI-generated accompaniment; bundle {self.bundle.name} {self.bundle.hash}; "
+            f"seed {self.seed}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Accompaniment:
+    """An accompaniment in memory, stereo at 44.1 kHz, sample by sample as long as the voice.
+
+    Attributes:
+        audio: The accompaniment, loudness matched to the voice, peak at most -1 dBFS.
+        provenance: How it came about.
+    """
+
+    audio: Audio
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """Written files.
+
+    Attributes:
+        paths: Where they are.
+        duration_seconds: How much music is in them.
+        provenance: How it came about.
+    """
+
+    paths: OutputPaths
+    duration_seconds: float
+    provenance: Provenance

@@ -1,0 +1,64 @@
+"""Fixtures that any test may use: synthetic singing, and an accompanist without a bundle."""
+
+import os
+
+# Small arrays gain nothing from threads, and the machine may be busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import soundfile
+
+from banso.audio import Audio
+from banso.pipeline import Accompanist
+from fakes import fake_accompanist
+
+
+def sing(seconds=2.0, sample_rate=44_100, num_channels=1, peak=0.3):
+    """A synthetic voice: half-second notes of a scale, vibrato, seven harmonics, soft attacks."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    note = (time * 2).astype(int)
+    midi = np.array([60, 62, 64, 65, 67, 65, 64, 62])[note % 8] + 0.3 * np.sin(
+        2 * np.pi * 5.5 * time
+    )
+    phase = 2 * np.pi * np.cumsum(440 * 2 ** ((midi - 69) / 12)) / sample_rate
+    tone = sum(np.sin(k * phase) / k for k in range(1, 8))
+    envelope = np.minimum(1, 20 * (time * 2 % 1)) * np.minimum(1, 8 * (1 - time * 2 % 1))
+    mono = tone * envelope
+    mono *= peak / np.abs(mono).max()
+    return np.tile(mono, (num_channels, 1)).astype(np.float32)
+
+
+@pytest.fixture
+def voice():
+    """Two seconds of synthetic singing."""
+    return Audio(sing(), 44_100)
+
+
+@pytest.fixture
+def vocals_file(tmp_path):
+    """Write synthetic singing to a file: vocals_file(name, seconds=, sample_rate=, ...)."""
+
+    def write(
+        name="song.wav", *, seconds=2.0, sample_rate=44_100, num_channels=1, **format_options
+    ):
+        path = tmp_path / name
+        samples = sing(seconds, sample_rate, num_channels)
+        soundfile.write(os.fsencode(path), samples.T, sample_rate, **format_options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def accompanist():
+    """An accompanist without a trained model."""
+    return fake_accompanist()
+
+
+@pytest.fixture
+def no_bundle_needed(monkeypatch):
+    """Let the command line use the accompanist without a trained model."""
+    monkeypatch.setattr(
+        Accompanist, "from_bundle", lambda path=None, num_threads=None: fake_accompanist()
+    )
