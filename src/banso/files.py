@@ -21,6 +21,7 @@ from banso.audio import (
     resample_blocks,
 )
 from banso.errors import AudioError
+from banso.mpeg import untold_mp3_length
 from banso.outputs import OutputFiles
 from banso.truncation import is_truncated
 from banso.version import VERSION
@@ -87,8 +88,12 @@ class AudioReader:
                 self.sample_rate = int(file.samplerate)
                 self.num_channels = int(file.channels)
                 self.num_samples = int(file.frames)
+                is_mp3 = file.format == "MP3"
+            counted = untold_mp3_length(self.path) if is_mp3 else None
         if truncated:
             raise AudioError(f"{self.path} is truncated: its end is missing; copy it again")
+        if counted is not None:
+            self._believe(counted)
         self._check_shape()
 
     @property
@@ -134,6 +139,15 @@ class AudioReader:
                 check_finite(frames, self.name)
                 remaining -= len(frames)
                 yield np.ascontiguousarray(frames.T)
+
+    def _believe(self, counted: int) -> None:
+        """Correct a guessed length, as far as libsndfile will read."""
+        if counted > self.num_samples:
+            raise AudioError(
+                f"{self.path} is an MP3 of varying bit rate without a length header, of which "
+                "only a part could be read; convert it to WAV or FLAC"
+            )
+        self.num_samples = counted
 
     def _check_shape(self) -> None:
         if self.num_samples == 0:
