@@ -112,7 +112,7 @@ _Biquad = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _high_shelf(sample_rate: int) -> _Biquad:
-    """BS.1770-4 stage 1, the head's acoustics; parameters of De Man 2018, Table 1."""
+    """BS.1770-4 stage 1, the head's acoustics; parameters of De Man 2018."""
     gain = 10 ** (3.999843853973347 / 20)
     quality = 0.7071752369554196
     k = np.tan(np.pi * 1681.974450955533 / sample_rate)
@@ -129,7 +129,7 @@ def _high_shelf(sample_rate: int) -> _Biquad:
 
 
 def _high_pass(sample_rate: int) -> _Biquad:
-    """BS.1770-4 stage 2, the revised low-frequency B curve; parameters of De Man 2018, Table 1."""
+    """BS.1770-4 stage 2, the revised low-frequency B curve; parameters of De Man 2018."""
     quality = 0.5003270373238773
     k = np.tan(np.pi * 38.13547087602444 / sample_rate)
     a0 = 1 + k / quality + k * k

@@ -370,3 +370,16 @@ def test_process_writes_json_for_a_name_that_is_no_text(tmp_path, vocals_file):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["seed"] == 1
     assert path.with_suffix(".mix.wav").exists()
+
+
+def test_a_polite_kill_leaves_nothing(tmp_path, vocals_file):
+    path = vocals_file()
+    kill = (
+        "import banso.delivery as d, os; d.Delivery.write_mix = lambda *_: os.kill(os.getpid(), 15)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", f"{kill}; {MAIN}", "accompany", str(path), "--num-steps", "1"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 130
+    assert b"Traceback" not in done.stderr
+    assert files_in(tmp_path) == ["song.wav"]

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from banso.loudness import LoudnessMeter
+from banso.loudness import LoudnessMeter, _high_pass, _high_shelf
 
 
 def sine(level_dbfs, seconds, sample_rate=48_000, hz=1000.0):
@@ -59,3 +59,14 @@ def test_faster_than_a_hundred_times_real_time():
     started = time.process_time()
     measure(noise, 44_100, 44_100)
     assert 20 / (time.process_time() - started) > 100
+
+
+def test_filters_are_the_standard_s_at_48_khz():
+    # ITU-R BS.1770-4, Annex 1, tables 1 and 2.
+    numerator, denominator = _high_shelf(48_000)
+    wanted = [1.53512485958697, -2.69169618940638, 1.19839281085285]
+    np.testing.assert_allclose(numerator, wanted, atol=1e-9)
+    np.testing.assert_allclose(denominator, [1, -1.69065929318241, 0.73248077421585], atol=1e-9)
+    numerator, denominator = _high_pass(48_000)
+    np.testing.assert_allclose(numerator, [1, -2, 1])
+    np.testing.assert_allclose(denominator, [1, -1.99004745483398, 0.99007225036621], atol=1e-9)
