@@ -175,6 +175,13 @@ def test_band_and_voice_in_one_key_agree(heard_band):
     assert metrics.key_agreement(heard_band, far) == 0.0
 
 
+def test_sung_weights_ignore_overtones():
+    weights = metrics.sung_weights(hear(tone(60, 0, 12) + tone(67, 12, 16), RATE))
+    assert weights.argmax() == 0
+    assert weights[7] == pytest.approx(weights[0] / 3, rel=0.05)
+    assert weights[[0, 7]].sum() > 0.97 * weights.sum()
+
+
 def test_onset_sync_is_high_on_the_beat_and_chance_elsewhere(heard_band):
     assert metrics.onset_sync(heard_band, BEATS) > 0.88
     anywhere = np.random.default_rng(0).uniform(0, SECONDS, 400)

@@ -49,7 +49,7 @@ ACCOMPANIMENT_FILE = "accompaniment.flac"
 _LEAST_SUNG_SHARE = 0.4
 _SHORTEST_SECONDS = 8.0
 # MuseScore_General_Lite takes a second to decode and twice the time to play.
-_SOUNDFONT_WEIGHTS = {"FluidR3_GM": 0.45, "FluidR3Mono_GM": 0.25, "TimGM6mb": 0.2}
+_SOUNDFONT_WEIGHTS = {"FluidR3_GM": 0.6, "FluidR3Mono_GM": 0.3}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

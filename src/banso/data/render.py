@@ -25,7 +25,6 @@ SOUNDFONT_LICENCES = {
     "FluidR3_GM": "MIT",
     "FluidR3Mono_GM": "MIT",
     "MuseScore_General_Lite": "MIT",
-    "TimGM6mb": "GPL-2.0-or-later",
 }
 
 _DRUM_CHANNEL = 9

@@ -25,6 +25,7 @@ from banso.eval.metrics import (
     heard_chroma_cosine,
     key_agreement,
     onset_sync,
+    sung_weights,
     vocal_onsets,
 )
 from banso.eval.statistics import derangement
@@ -70,7 +71,7 @@ class Reference:
     Attributes:
         sheet: The score.
         accompaniment: The true band, analysed.
-        voice_weights: Chroma of the voice summed over time [12].
+        voice_weights: How much the voice sings each pitch class [12].
         voice_onsets: Onsets of the voice in seconds.
     """
 
@@ -207,7 +208,7 @@ def _reference(item: EvalItem, band: Heard, voice: Heard) -> Reference:
     return Reference(
         sheet=item.sheet,
         accompaniment=band,
-        voice_weights=voice.chroma.sum(axis=0),
+        voice_weights=sung_weights(voice),
         voice_onsets=vocal_onsets(voice),
     )
 
