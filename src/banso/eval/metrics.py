@@ -28,8 +28,9 @@ BEAT_TOLERANCE_SECONDS = 0.07
 SILENCE_DB = -50.0
 _ONSET_WINDOW_SECONDS = 0.05
 
-# Albrecht & Shanahan 2013, table 1: share of each scale degree, tonic first. On 12 rendered bands
-# they named the key of the score's chords in all, Temperley's and Krumhansl's in 9 and 10.
+# Albrecht & Shanahan 2013: share of each scale degree, tonic first. Band and score chords agreed
+# in key (MIREX-weighted) 1.00 on 12 rendered bands, 0.88 with Krumhansl's and 0.75 with
+# Temperley's profiles.
 _MAJOR_PROFILE = (
     0.238,
     0.006,
