@@ -1,0 +1,205 @@
+"""Play harmonic-plus-noise parameters: sinusoids with coherent phase plus shaped noise.
+
+Everything is added up in short spectra, 512 samples apart, and one inverse transform a channel
+gives the waveform; a partial costs nine complex numbers a frame instead of 512 samples.
+
+References:
+    Rodet and Depalle 1992, "Spectral envelopes and inverse FFT synthesis", AES 93: sinusoids as
+    window transforms in the spectrum.
+"""
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banso.codec.parameters import (
+    HOP_LENGTH,
+    MAX_CENTS,
+    NOISE_PER_FRAME,
+    NUM_NOISE_BANDS,
+    NUM_STEREO_BANDS,
+    NUM_TONES,
+    SAMPLE_RATE,
+    SYNTHESIS_HOP,
+    TONES_PER_FRAME,
+    Parameters,
+    band_edges_hz,
+    expand,
+    tone_hz,
+)
+
+_N_FFT = 2 * SYNTHESIS_HOP
+_NUM_BINS = _N_FFT // 2 + 1
+_LOBE = np.arange(-4, 5)
+_INAUDIBLE = 10 ** (-84 / 20)
+
+
+class Synthesizer:
+    """Plays parameters in pieces of any length; the seams are exact.
+
+    Args:
+        seed: Of the noise; the same seed and parameters give the same samples.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._phase = self._rng.uniform(0, 2 * np.pi, NUM_TONES)
+        self._last: Parameters | None = None
+        self._tail = np.zeros((2, SYNTHESIS_HOP), dtype=np.float32)
+        self._noise_tail = np.zeros((2, SYNTHESIS_HOP), dtype=np.float32)
+
+    def add(self, parameters: Parameters) -> NDArray[np.float32]:
+        """Play the next frames.
+
+        Args:
+            parameters: The frames that follow those already given.
+
+        Returns:
+            Waveform [2, frames * 2 048], left and right, full scale 1.
+        """
+        if parameters.num_frames == 0:
+            return np.zeros((2, 0), dtype=np.float32)
+        spectra = self._spectra(parameters)
+        frames = np.fft.irfft(spectra, n=_N_FFT, axis=-1).astype(np.float32)
+        first, second = frames[..., :SYNTHESIS_HOP], frames[..., SYNTHESIS_HOP:]
+        shifted = np.concatenate([self._tail[:, None], second[:, :-1]], axis=1)
+        self._tail = second[:, -1]
+        mid, side = (first + shifted).reshape(2, -1)
+        self._last = parameters
+        return np.stack([mid + side, mid - side])
+
+    def _spectra(self, parameters: Parameters) -> NDArray[np.complex64]:
+        """Mid and side spectra [2, frames * 4, bins] of Hann-windowed frames."""
+        steps = parameters.num_frames * NOISE_PER_FRAME
+        tones, quadrature = self._tones(parameters)
+        mid_noise, side_noise = self._white(steps)
+        noise_gain = _per_bin(
+            expand(parameters.noise_level).reshape(steps, -1), _band_width(NUM_NOISE_BANDS)
+        )
+        mid = tones + mid_noise * noise_gain
+        pan = np.repeat(parameters.pan, NOISE_PER_FRAME, axis=0) @ _blend(NUM_STEREO_BANDS)
+        side_rms = np.repeat(expand(parameters.side_level), NOISE_PER_FRAME, axis=0)
+        return np.stack([mid, pan * mid + self._side(mid, quadrature, side_noise, side_rms)])
+
+    def _side(
+        self,
+        mid: NDArray[np.complex64],
+        quadrature: NDArray[np.complex64],
+        noise: NDArray[np.complex64],
+        side_rms: NDArray[np.float32],
+    ) -> NDArray[np.complex64]:
+        """The side signal unrelated to mid: its tones a quarter turn later, its noise fresh."""
+        bands = _band_power(NUM_STEREO_BANDS)
+        tone_power = (np.abs(quadrature) ** 2) @ bands
+        mid_power = (np.abs(mid) ** 2) @ bands
+        tonal = np.minimum(1.0, tone_power / np.maximum(mid_power, 1e-12))
+        tone_gain = side_rms * np.sqrt(tonal / np.maximum(tone_power, 1e-12))
+        noise_gain = _per_bin(side_rms * np.sqrt(1 - tonal), _band_width(NUM_STEREO_BANDS))
+        # More than three times the mid signal's own tones is a measurement at silence.
+        return quadrature * (np.minimum(tone_gain, 3.0) @ _blend(NUM_STEREO_BANDS)) + (
+            noise * noise_gain
+        )
+
+    def _white(self, steps: int) -> NDArray[np.complex64]:
+        """Spectra [2, steps, bins] of Hann-windowed unit white noise, two independent signals."""
+        fresh = self._rng.standard_normal((steps, 2, SYNTHESIS_HOP), dtype=np.float32)
+        fresh = np.swapaxes(fresh, 0, 1).reshape(2, -1)
+        signal = np.concatenate([self._noise_tail, fresh], axis=1).reshape(2, -1, SYNTHESIS_HOP)
+        self._noise_tail = signal[:, -1]
+        frames = np.concatenate([signal[:, :-1], signal[:, 1:]], axis=2) * _window()
+        return np.fft.rfft(frames, axis=-1).astype(np.complex64)
+
+    def _tones(self, parameters: Parameters) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+        """Spectra [steps, bins] of all partials, and of the same a quarter turn later."""
+        amplitude, hz = self._tracks(parameters)
+        turn = 2 * np.pi * SYNTHESIS_HOP / SAMPLE_RATE
+        phase = self._phase + turn * np.cumsum(hz, axis=0)
+        self._phase = phase[-1] % (2 * np.pi)
+        step, tone = np.nonzero(amplitude > _INAUDIBLE)
+        position = hz[step, tone] * (_N_FFT / SAMPLE_RATE)
+        nearest = np.rint(position).astype(np.int64)
+        lobe = _hann_transform(nearest[:, None] + _LOBE - position[:, None])
+        value = (amplitude[step, tone] * np.exp(1j * phase[step, tone]))[:, None] * lobe
+        bins = nearest[:, None] + _LOBE
+        # The frame's samples start half a window before its centre, where the phase is meant.
+        value *= np.where(bins % 2, -1.0, 1.0)
+        flat = step[:, None] * _NUM_BINS + np.abs(bins)
+        size = amplitude.shape[0] * _NUM_BINS
+        mirrored = bins < 0
+
+        def spread(values: NDArray[np.complex128]) -> NDArray[np.complex64]:
+            values = np.where(mirrored, values.conj(), values)
+            total = np.empty(size, dtype=np.complex64)
+            total.real = np.bincount(flat.ravel(), values.real.ravel(), size)
+            total.imag = np.bincount(flat.ravel(), values.imag.ravel(), size)
+            return total.reshape(-1, _NUM_BINS)
+
+        return spread(value), spread(value * 1j)
+
+    def _tracks(self, parameters: Parameters) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Amplitude and frequency in hertz of every partial at every step [steps, 96]."""
+        repeat = NOISE_PER_FRAME // TONES_PER_FRAME
+        level = parameters.tone_level.reshape(-1, NUM_TONES)
+        before = level[:1] if self._last is None else self._last.tone_level[-1, -1:]
+        previous = np.concatenate([before, level[:-1]])
+        weights = (np.arange(repeat) + 1)[:, None] / repeat
+        steps = previous[:, None] + weights * (level - previous)[:, None]
+        cents = np.repeat(np.clip(parameters.tone_cents, -MAX_CENTS, MAX_CENTS), 4, axis=0)
+        return expand(steps.reshape(-1, NUM_TONES)), tone_hz() * 2.0 ** (cents / 1200)
+
+
+@functools.cache
+def _window() -> NDArray[np.float32]:
+    return np.hanning(_N_FFT + 1)[:-1].astype(np.float32)
+
+
+def _hann_transform(offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half the transform of the centred Hann window at a distance in bins from a cosine."""
+    safe = np.where(np.abs(np.abs(offset) - 1) < 1e-6, offset + 2e-6, offset)
+    return np.asarray(_N_FFT / 4 * np.sinc(safe) / (1 - safe**2))
+
+
+def _edges_in_bins(num_bands: int) -> NDArray[np.float64]:
+    return band_edges_hz(num_bands, 2 * SAMPLE_RATE / _N_FFT) * _N_FFT / SAMPLE_RATE
+
+
+@functools.cache
+def _membership(num_bands: int) -> NDArray[np.float32]:
+    """Share [bands, bins] of each bin that lies in each band."""
+    edges, bins = _edges_in_bins(num_bands), np.arange(_NUM_BINS)
+    overlap = np.minimum(bins + 0.5, edges[1:, None]) - np.maximum(bins - 0.5, edges[:-1, None])
+    return np.clip(overlap, 0, 1).astype(np.float32)
+
+
+@functools.cache
+def _blend(num_bands: int) -> NDArray[np.float32]:
+    """Linear interpolation [bands, bins] between band centres, for smooth gains."""
+    edges = _edges_in_bins(num_bands)
+    centres = (edges[1:] + edges[:-1]) / 2
+    rows = [np.interp(np.arange(_NUM_BINS), centres, row) for row in np.eye(num_bands)]
+    return np.asarray(rows, dtype=np.float32)
+
+
+@functools.cache
+def _band_width(num_bands: int) -> NDArray[np.float32]:
+    """Bins in each band [bands]."""
+    return np.diff(_edges_in_bins(num_bands)).astype(np.float32)
+
+
+@functools.cache
+def _band_power(num_bands: int) -> NDArray[np.float32]:
+    """Weights [bins, bands] that turn |X|^2 of a Hann frame into power."""
+    return (_membership(num_bands) * (8 / 3 * 2 / _N_FFT**2)).T
+
+
+def _per_bin(rms: NDArray[np.float32], width: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gain [steps, bins] that gives unit white noise the wanted root mean square per band."""
+    num_bands = rms.shape[1]
+    density = rms * np.sqrt((_N_FFT / 2) / width)
+    return np.asarray(density @ _membership(num_bands), dtype=np.float32)
+
+
+def synthesize(parameters: Parameters, seed: int = 0) -> NDArray[np.float32]:
+    """Play parameters as one waveform [2, frames * 2 048]; see `Synthesizer`."""
+    return Synthesizer(seed).add(parameters)

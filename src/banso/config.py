@@ -1,0 +1,228 @@
+"""All settings, as frozen dataclasses, and the one loader that fills them from TOML.
+
+Field comments give units and sources. Derived values are properties, so nothing is said twice.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from banso.errors import ConfigError
+
+ConfigT = TypeVar("ConfigT")
+MIXINGS = ("scheduled", "scheduled_reverse", "learned", "fixed", "local_only", "global_only")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatentFormat:
+    """What the latents of a codec look like; a property of the bundle."""
+
+    sample_rate: int = 44_100  # Hz
+    hop_length: int = 2_048  # samples per latent frame
+    num_channels: int = 64
+
+    @property
+    def frame_rate(self) -> float:
+        """Latent frames per second."""
+        return self.sample_rate / self.hop_length
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodecConfig:
+    """The learned half of the codec: parameters to latents and back."""
+
+    num_channels: int = 64
+    encoder_dim: int = 384
+    encoder_layers: int = 3
+    decoder_dim: int = 512
+    decoder_layers: int = 4
+    kernel_size: int = 5  # frames
+    observation_std: float = 0.03  # level units; the error that the likelihood calls normal
+
+    def __post_init__(self) -> None:
+        _require(self.kernel_size % 2 == 1, f"kernel_size must be odd, not {self.kernel_size}")
+        _require(self.observation_std > 0, "observation_std must be positive")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DenoiserConfig:
+    """The denoiser and the encoder of its conditioning; see `banso.model.denoiser`."""
+
+    num_channels: int = 64
+    num_styles: int = 16  # slots for style names
+    encoder_dim: int = 256
+    encoder_layers: int = 3
+    full_dim: int = 160  # width at the latents' own frame rate
+    half_dim: int = 256  # width at half the frame rate
+    quarter_dim: int = 320
+    half_layers: int = 1  # on the way down, and again on the way up
+    quarter_layers: int = 4
+    num_heads: int = 4
+    window_frames: int = 16  # of the local view, at the latents' frame rate (0.74 s)
+    mixing: str = "scheduled"
+    fixed_global: float = 0.5  # share of the global view when `mixing` is fixed
+    rope: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mixing not in MIXINGS:
+            raise ConfigError(f"mixing '{self.mixing}' is unknown; choose {', '.join(MIXINGS)}")
+        for dim in (self.encoder_dim, self.half_dim, self.quarter_dim):
+            _require(dim % (2 * self.num_heads) == 0, f"{dim} channels do not split into heads")
+        _require(self.window_frames % 8 == 0, "window_frames must be a multiple of 8")
+        _require(0 <= self.fixed_global <= 1, "fixed_global must lie in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplerConfig:
+    """Defaults of the sampling loop; Karras et al. 2022, arXiv:2206.00364, equation 5."""
+
+    num_steps: int = 12
+    guidance_scale: float = 2.0
+    sigma_min: float = 0.03
+    sigma_max: float = 40.0
+    rho: float = 7.0
+    window_frames: int = 1_024  # 47.55 s
+    overlap_frames: int = 256  # known tail on which the next window is conditioned
+
+    def __post_init__(self) -> None:
+        _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")
+        _require(self.num_steps >= 1, f"num_steps must be at least 1, not {self.num_steps}")
+        _require(
+            0 <= self.overlap_frames < self.window_frames,
+            "overlap_frames must be shorter than window_frames",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """One training run; its length is a time budget, so the same file serves any machine."""
+
+    data: str = "work/cache"
+    run: str = "runs/default"
+    minutes: float = 60.0
+    max_steps: int = 1_000_000
+    batch_size: int = 16
+    crop_frames: int = 512
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    ema_decay: float = 0.999
+    precision: str = "bf16"  # bf16 (autocast) or fp32
+    seed: int = 0
+    checkpoint_minutes: float = 5.0
+    log_steps: int = 50
+    validation_minutes: float = 15.0
+    max_transpose: int = 3  # semitones either way, in the parameter domain
+    drop_all: float = 0.1  # probability that every condition is dropped, for guidance
+    drop_chords: float = 0.5
+    drop_beats: float = 0.5
+    drop_style: float = 0.5
+    keep_known: float = 0.4  # probability that a prefix or part of the latents is given
+    sigma_mean: float = 0.0  # of log sigma in training; Karras et al. 2022, table 1
+    sigma_std: float = 1.6
+    auxiliary_weight: float = 0.2  # of predicting chords and beats from the encoding
+
+    def __post_init__(self) -> None:
+        _require(self.precision in ("bf16", "fp32"), f"precision '{self.precision}' is unknown")
+        _require(self.minutes > 0, "minutes must be positive")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """One TOML file of `configs/`."""
+
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def load_config(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        path: TOML file; None gives the defaults.
+        overrides: Such as `train.batch_size=8`; they win over the file.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        ConfigError: If a key is unknown or a value has the wrong type or is out of range.
+    """
+    data: dict[str, Any] = {}
+    if path is not None:
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        section, dot, name = key.partition(".")
+        if not separator or not dot:
+            raise ConfigError(f"'{override}' must look like train.batch_size=8")
+        data.setdefault(section, {})[name] = _literal(text)
+    return from_dict(Experiment, data)
+
+
+def from_dict(kind: type[ConfigT], data: dict[str, Any], where: str = "") -> ConfigT:
+    """Build a configuration dataclass from nested dictionaries.
+
+    Raises:
+        ConfigError: If a key is unknown or a value has the wrong type or is out of range.
+    """
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise ConfigError(f"unknown setting '{where}{key}'{hint}")
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, dict):
+                raise ConfigError(f"'{where}{key}' is a section, not the value {value!r}")
+            values[key] = from_dict(typing.cast(type, hints[key]), value, f"{where}{key}.")
+        else:
+            values[key] = _typed(hints[key], value, where + key)
+    return kind(**values)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Nested dictionaries of a configuration; `from_dict` reads them back."""
+    return dataclasses.asdict(config)
+
+
+def config_hash(config: Any) -> str:
+    """First 12 hex digits of the SHA-256 of a configuration."""
+    text = json.dumps(to_dict(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _typed(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    expected = hint if isinstance(hint, type) else typing.get_origin(hint) or types.NoneType
+    if type(value) is not expected:
+        raise ConfigError(f"'{where}' must be {expected.__name__}, not {value!r}")
+    return value
+
+
+def _literal(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)

@@ -1,0 +1,122 @@
+"""Random crops of cached songs, transposed, with conditions dropped: what one step learns from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from banso import conditioning as c
+from banso import features
+from banso.codec import parameters as p
+from banso.config import TrainConfig
+from banso.data.cache import Example
+
+Array = NDArray[np.float32]
+
+
+class CropDataset(Dataset[dict[str, Tensor]]):
+    """An endless supply of crops; the same index and seed give the same crop.
+
+    Args:
+        examples: Songs; those shorter than a crop are padded with silence.
+        config: Crop length and probabilities.
+        num_crops: What `len` says.
+        augment: Whether to transpose and to drop conditions.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], config: TrainConfig, num_crops: int, *, augment: bool
+    ) -> None:
+        self._examples, self._config = examples, config
+        self._num_crops, self._augment = num_crops, augment
+
+    def __len__(self) -> int:
+        return self._num_crops
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Crop `index` as `parameters`, `conditioning`, `truth` (undropped) and `known` mask."""
+        rng = np.random.default_rng((self._config.seed, index))
+        example = self._examples[int(rng.integers(len(self._examples)))]
+        size = self._config.crop_frames
+        start = int(rng.integers(max(1, len(example.parameters) - size + 1)))
+        rows = slice(start, start + size)
+        parameters = _padded(example.parameters[rows], size)
+        truth = _padded(example.conditions[rows], size)
+        if self._augment and self._config.max_transpose:
+            limit = self._config.max_transpose
+            semitones = int(rng.integers(-limit, limit + 1))
+            parameters = transpose_parameters(parameters, semitones)
+            truth = transpose_conditions(truth, semitones)
+        given = drop_conditions(truth, rng, self._config) if self._augment else truth
+        known = known_mask(size, rng, self._config.keep_known if self._augment else 0.0)
+        return {
+            "parameters": torch.from_numpy(parameters),
+            "conditions": torch.from_numpy(given),
+            "truth": torch.from_numpy(truth),
+            "known": torch.from_numpy(known),
+        }
+
+
+def transpose_parameters(packed: Array, semitones: int) -> Array:
+    """Move the tones of packed parameters [frames, 448] by semitones; noise stays."""
+    unpacked = p.Parameters.from_array(packed)
+    return p.Parameters(
+        _shifted(unpacked.tone_level, semitones),
+        _shifted(unpacked.tone_cents, semitones),
+        unpacked.noise_level,
+        unpacked.pan,
+        unpacked.side_level,
+    ).to_array()
+
+
+def transpose_conditions(conditions: Array, semitones: int) -> Array:
+    """Move voice and chords of conditions [frames, features] by semitones."""
+    moved = conditions.copy()
+    vocal = moved[:, c.VOCAL.start + 1 : c.VOCAL.stop]
+    vocal[:, features.PITCH] = _shifted(vocal[:, features.PITCH], semitones)
+    vocal[:, features.CHROMA] = np.roll(vocal[:, features.CHROMA], semitones, axis=1)
+    for first in (c.CHORDS.start + 1, c.CHORDS.start + 13):
+        part = slice(first, first + 12)
+        moved[:, part] = np.roll(moved[:, part], semitones, axis=1)
+    return moved
+
+
+def drop_conditions(conditions: Array, rng: np.random.Generator, config: TrainConfig) -> Array:
+    """Take away each group on its own, or all at once for guidance."""
+    kept = conditions.copy()
+    if rng.random() < config.drop_all:
+        kept[:] = 0
+        return kept
+    groups = ((c.CHORDS, config.drop_chords), (c.BEATS, config.drop_beats))
+    for group, probability in (*groups, (c.STYLE, config.drop_style)):
+        if rng.random() < probability:
+            kept[:, group] = 0
+    return kept
+
+
+def known_mask(size: int, rng: np.random.Generator, probability: float) -> NDArray[np.bool_]:
+    """Which frames [size] are given: often none, else a beginning, or all but a middle part."""
+    mask = np.zeros(size, dtype=bool)
+    if rng.random() < probability:
+        first = int(rng.integers(1, size * 3 // 4))
+        mask[:first] = True
+        if rng.random() < 0.3:
+            mask[int(rng.integers(first + 1, size + 1)) :] = True
+    return mask
+
+
+def _shifted(rows: Array, semitones: int) -> Array:
+    """Shift the last axis upwards, zeros coming in."""
+    moved = np.roll(rows, semitones, axis=-1)
+    if semitones > 0:
+        moved[..., :semitones] = 0
+    elif semitones < 0:
+        moved[..., semitones:] = 0
+    return moved
+
+
+def _padded(rows: NDArray[np.float16], size: int) -> Array:
+    return np.pad(rows.astype(np.float32), ((0, size - len(rows)), (0, 0)))

@@ -1,0 +1,1 @@
+"""Networks as plain torch modules; nothing here knows how they are trained."""

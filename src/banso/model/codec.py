@@ -1,0 +1,217 @@
+"""The learned half of the codec: harmonic-plus-noise parameters to 64 latent channels and back.
+
+A variational autoencoder that starts as a principal component analysis: encoder and decoder are
+the linear projection plus a small convolutional correction that is zero at first. The loss lives
+in the parameters' own units (levels close to loudness), so no waveform is needed to train it.
+
+Latents are scaled per channel by the inverse of the posterior's spread, which makes a unit error
+in any channel about equally audible; the denoiser above then spends its effort where the ear is,
+instead of on channels that hardly matter.
+
+References:
+    Kingma and Welling 2014, arXiv:1312.6114, equation 10 (objective). Liu et al. 2022,
+    arXiv:2201.03545 (block). Kato et al. 2020, arXiv:1910.04329 (isometric latents).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from banso.codec import parameters as p
+from banso.config import CodecConfig
+
+_GROUPS = tuple(slice(sum(p.SIZES[:i]), sum(p.SIZES[: i + 1])) for i in range(len(p.SIZES)))
+_TONES, _CENTS, _NOISE, _PAN, _SIDE = _GROUPS
+# Weights of the groups in the loss. Cents and pan are weighted by level on top of that: where
+# nothing sounds they do not matter.
+_WEIGHTS = (1.0, 0.5, 0.7, 0.7, 0.7)
+
+
+class Block(nn.Module):
+    """ConvNeXt block over time: depthwise convolution, then a two-layer network per frame."""
+
+    def __init__(self, dim: int, kernel_size: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv1d(dim, dim, kernel_size, padding=kernel_size // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.widen = nn.Linear(dim, 2 * dim)
+        self.narrow = nn.Linear(2 * dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, frames, dim] to the same shape."""
+        y = self.norm(self.mix(x.transpose(1, 2)).transpose(1, 2))
+        out: Tensor = x + self.narrow(nn.functional.gelu(self.widen(y)))
+        return out
+
+
+class Correction(nn.Module):
+    """A stack of blocks whose output starts at zero."""
+
+    def __init__(self, sizes: tuple[int, int, int], num_layers: int, kernel_size: int) -> None:
+        super().__init__()
+        num_in, dim, num_out = sizes
+        self.widen = nn.Linear(num_in, dim)
+        self.blocks = nn.Sequential(*(Block(dim, kernel_size) for _ in range(num_layers)))
+        self.norm = nn.LayerNorm(dim)
+        self.project = nn.Linear(dim, num_out)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, frames, num_in] to [batch, frames, num_out]."""
+        out: Tensor = self.project(self.norm(self.blocks(self.widen(x))))
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class CodecLoss:
+    """Terms of the objective, each a scalar tensor.
+
+    Attributes:
+        total: What is minimised, nats per parameter.
+        reconstruction: Mean weighted squared error in level units.
+        kl: Kullback-Leibler divergence from the unit Gaussian, nats per frame.
+    """
+
+    total: Tensor
+    reconstruction: Tensor
+    kl: Tensor
+
+
+class CodecVAE(nn.Module):
+    """Parameters [batch, frames, 448] to latents [batch, frames, 64] and back."""
+
+    mean: Tensor
+    latent_scale: Tensor
+    stereo_tones: Tensor
+    stereo_noise: Tensor
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, channels = p.NUM_PARAMETERS, config.num_channels
+        self.analyse = nn.Linear(width, channels)
+        self.synthesise = nn.Linear(channels, width)
+        self.encoder = Correction(
+            (width, config.encoder_dim, 2 * channels), config.encoder_layers, config.kernel_size
+        )
+        self.decoder = Correction(
+            (channels, config.decoder_dim, width), config.decoder_layers, config.kernel_size
+        )
+        self.log_std = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("latent_scale", torch.ones(channels))
+        tones, noise = _stereo_membership()
+        self.register_buffer("stereo_tones", tones)
+        self.register_buffer("stereo_noise", noise)
+
+    def encode(self, parameters: Tensor) -> Tensor:
+        """Latents of packed parameters: posterior means in scaled units.
+
+        Args:
+            parameters: [batch, frames, 448] as `Parameters.to_array` packs them.
+
+        Returns:
+            [batch, frames, 64], mean square about 1 over channels.
+        """
+        return self._posterior(self.weighted(parameters))[0] * self.latent_scale
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Packed parameters [batch, frames, 448] of scaled latents [batch, frames, 64]."""
+        return self._unweighted(self._decode_weighted(latents / self.latent_scale))
+
+    def forward(self, parameters: Tensor) -> CodecLoss:
+        """Evidence bound of packed parameters [batch, frames, 448], with one posterior sample."""
+        x = self.weighted(parameters)
+        mean, log_std = self._posterior(x)
+        sample = mean + log_std.exp() * torch.randn_like(mean)
+        error = self._decode_weighted(sample) - x
+        squared = error.square().mean()
+        kl = (0.5 * (mean.square() + (2 * log_std).exp() - 1) - log_std).sum(-1).mean()
+        total = squared / (2 * self.config.observation_std**2) + kl / p.NUM_PARAMETERS
+        return CodecLoss(total, squared, kl)
+
+    def weighted(self, parameters: Tensor) -> Tensor:
+        """Parameters in units in which a squared error is a matter of loudness."""
+        level, band_level = self._levels(parameters)
+        parts = [
+            parameters[..., _TONES],
+            parameters[..., _CENTS] * level,
+            parameters[..., _NOISE],
+            parameters[..., _PAN] * band_level,
+            parameters[..., _SIDE],
+        ]
+        return torch.cat([part * w for part, w in zip(parts, _WEIGHTS, strict=True)], dim=-1)
+
+    def _unweighted(self, weighted: Tensor) -> Tensor:
+        parts = [weighted[..., group] / w for group, w in zip(_GROUPS, _WEIGHTS, strict=True)]
+        tones, noise, side = (nn.functional.relu(parts[i]) for i in (0, 2, 4))
+        level, band_level = self._levels(torch.cat([tones, parts[1], noise, *parts[3:]], dim=-1))
+        cents = (parts[1] / (level + 0.02)).clamp(-1, 1)
+        pan = (parts[3] / (band_level + 0.02)).clamp(-1, 1)
+        return torch.cat([tones, cents, noise, pan, side], dim=-1)
+
+    def _levels(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Level of each tone over the frame [..., 96] and of each stereo band [..., 16]."""
+        tones = parameters[..., _TONES].unflatten(-1, (p.TONES_PER_FRAME, p.NUM_TONES)).mean(-2)
+        noise = parameters[..., _NOISE].unflatten(-1, (p.NOISE_PER_FRAME, -1)).mean(-2)
+        # Small numbers are kept away from zero: the gradient of a root at zero is infinite.
+        power = (tones.clamp(min=1e-3) ** (2 / p.COMPRESSION)) @ self.stereo_tones / 2
+        power = power + (noise.clamp(min=1e-3) ** (2 / p.COMPRESSION)) @ self.stereo_noise
+        return tones, power.clamp(min=1e-12) ** (p.COMPRESSION / 2)
+
+    def _posterior(self, weighted: Tensor) -> tuple[Tensor, Tensor]:
+        centred = weighted - self.mean
+        shift, log_scale = self.encoder(centred).chunk(2, dim=-1)
+        return self.analyse(centred) + shift, (self.log_std + log_scale).clamp(-8, 2)
+
+    def _decode_weighted(self, sample: Tensor) -> Tensor:
+        out: Tensor = self.synthesise(sample) + self.decoder(sample) + self.mean
+        return out
+
+    @torch.no_grad()
+    def start_from_components(self, parameters: Tensor) -> float:
+        """Set the linear part to the principal components of a data sample.
+
+        Args:
+            parameters: [items, 448]; a few ten thousand frames.
+
+        Returns:
+            Share of the variance that the components hold, in [0, 1].
+        """
+        x = self.weighted(parameters)
+        self.mean.copy_(x.mean(0))
+        covariance = torch.cov((x - self.mean).double().T)
+        values, vectors = torch.linalg.eigh(covariance)
+        keep = slice(-self.config.num_channels, None)
+        top, basis = values[keep].flip(0), vectors[:, keep].flip(1)
+        noise = self.config.observation_std**2
+        std = top.sqrt()
+        self.analyse.weight.copy_((basis / std).T.float())
+        self.synthesise.weight.copy_((basis * std).float())
+        self.analyse.bias.zero_()
+        self.synthesise.bias.zero_()
+        self.log_std.copy_(0.5 * torch.log(noise / (top + noise)).float())
+        return float(top.sum() / values.sum())
+
+    @torch.no_grad()
+    def set_latent_scale(self, parameters: Tensor) -> None:
+        """Fix the scale of the latents from the posterior's spread on [batch, frames, 448]."""
+        mean, log_std = self._posterior(self.weighted(parameters))
+        scale = (-log_std).flatten(0, 1).mean(0).exp()
+        scaled = mean.flatten(0, 1) * scale
+        self.latent_scale.copy_(scale / scaled.square().mean().sqrt())
+
+
+def _stereo_membership() -> tuple[Tensor, Tensor]:
+    """Which share of each tone [96, 16] and noise band [32, 16] lies in each stereo band."""
+    minimum_hz = 2 * p.SAMPLE_RATE / (2 * p.SYNTHESIS_HOP)
+    stereo = p.band_edges_hz(p.NUM_STEREO_BANDS, minimum_hz)
+    noise = p.band_edges_hz(p.NUM_NOISE_BANDS, minimum_hz)
+    tones = p.tone_hz()[:, None]
+    inside = (tones >= stereo[:-1]) & (tones < stereo[1:])
+    overlap = np.minimum(noise[1:, None], stereo[1:]) - np.maximum(noise[:-1, None], stereo[:-1])
+    share = np.clip(overlap, 0, None) / np.diff(noise)[:, None]
+    return torch.from_numpy(inside.astype(np.float32)), torch.from_numpy(share.astype(np.float32))

@@ -1,0 +1,105 @@
+"""The one sampling loop: numpy in, numpy out, over anything that can denoise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+class Denoiser(Protocol):
+    """Estimates clean latents; the conditioning was given when it was made."""
+
+    def __call__(self, noisy: Array, sigma: float) -> Array:
+        """Denoise.
+
+        Args:
+            noisy: Clean latents plus `sigma` times unit noise, [batch, frames, channels].
+            sigma: Noise level.
+
+        Returns:
+            Clean latents' estimate, the same shape.
+        """
+        ...
+
+
+class ConditionalDenoiser(Protocol):
+    """Turns conditioning into a denoiser; what can be computed once a window is done here."""
+
+    def condition(self, conditioning: Array) -> Denoiser:
+        """Fix the conditioning [batch, frames, features]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Two denoisers of the same latents and how far to go from one towards the other.
+
+    Attributes:
+        conditional: Denoiser with everything known.
+        unconditional: Denoiser without.
+        scale: 1.0 is the conditional one alone, more exaggerates the difference.
+
+    References:
+        Ho and Salimans 2022, arXiv:2207.12598, equation 6.
+    """
+
+    conditional: Denoiser
+    unconditional: Denoiser
+    scale: float
+
+    def __call__(self, noisy: Array, sigma: float) -> Array:
+        """Guided estimate [batch, frames, channels]."""
+        plain = self.unconditional(noisy, sigma)
+        estimate: Array = plain + np.float32(self.scale) * (self.conditional(noisy, sigma) - plain)
+        return estimate
+
+
+def sample(
+    denoiser: Denoiser,
+    noise: Array,
+    sigmas: Array,
+    on_step: Callable[[int], None] | None = None,
+) -> Array:
+    """Denoise latents along a decreasing noise schedule with DPM-Solver++(2M).
+
+    Second order from the second step on, at one evaluation a step; the last step goes to the
+    estimate itself, because its target level is zero.
+
+    Args:
+        denoiser: Estimates clean latents from noisy ones.
+        noise: Unit Gaussian [batch, frames, channels].
+        sigmas: Strictly decreasing levels [num_steps + 1], ending at 0.
+        on_step: Called after each step with the number of steps done.
+
+    Returns:
+        Latents [batch, frames, channels] in the codec's units.
+
+    Raises:
+        ValueError: If `sigmas` does not decrease strictly to 0.
+
+    References:
+        Lu et al. 2022, arXiv:2211.01095, algorithm 2, with lambda = -log sigma.
+    """
+    if sigmas.ndim != 1 or sigmas[-1] != 0 or np.any(np.diff(sigmas) >= 0):
+        raise ValueError("sigmas must decrease strictly to 0")
+    noisy = noise * sigmas[0]
+    previous: Array | None = None
+    previous_width = 0.0
+    for step, (sigma, target) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        denoised = denoiser(noisy, float(sigma))
+        direction, width = denoised, 0.0
+        if target > 0:
+            width = float(np.log(sigma / target))
+            if previous is not None:
+                half_ratio = np.float32(width / (2 * previous_width))
+                direction = (1 + half_ratio) * denoised - half_ratio * previous
+        ratio = target / sigma
+        noisy = ratio * noisy + (1 - ratio) * direction
+        previous, previous_width = denoised, width
+        if on_step is not None:
+            on_step(step + 1)
+    return noisy
