@@ -3,7 +3,7 @@
 A U-Net over time, 64 → 128 → 256 → 512 channels on 1 024 → 512 → 256 → 128 frames, FiLM from time
 and from the vocal latents *averaged over time*, and soft alignment attention at the bottleneck.
 The number of blocks per scale is not among the facts; three everywhere come within 1 % of the
-published 15 571 904 parameters and 2.75 GMAC (ours: 15 710 144 and 2.77).
+published 15 571 904 parameters and 2.75 GMAC (ours: 15 710 144 and 2.75).
 Where the published code departs from its text it is followed in what costs time or decides the
 output (averaged FiLM, g = 1 - t/(T-1), 800 ancestral steps with guidance 3); its outright errors
 (sign of v, reshape in the local attention) are not repeated, which favours the baseline.
@@ -17,9 +17,9 @@ References:
 
 import math
 import time
-from itertools import pairwise
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
