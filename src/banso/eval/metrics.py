@@ -28,9 +28,10 @@ BEAT_TOLERANCE_SECONDS = 0.07
 SILENCE_DB = -50.0
 _ONSET_WINDOW_SECONDS = 0.05
 
-# Albrecht & Shanahan 2013: share of each scale degree, tonic first. Band and score chords agreed
-# in key (MIREX-weighted) 1.00 on 12 rendered bands, 0.88 with Krumhansl's and 0.75 with
-# Temperley's profiles.
+# Albrecht & Shanahan 2013: share of each scale degree, tonic first. Chosen over Krumhansl's and
+# Temperley's on 12 rendered bands (key of band against key of score chords, MIREX-weighted: 1.00,
+# 0.88, 0.75). Voice against band separates true from shuffled with AUC 0.955 on those 12, but 0.891
+# on 21 songs that took no part in the choice: look at the AUC of your set before you use it.
 _MAJOR_PROFILE = (
     0.238,
     0.006,
