@@ -29,6 +29,32 @@ def sing(seconds=2.0, sample_rate=44_100, num_channels=1, peak=0.3):
     return np.tile(mono, (num_channels, 1)).astype(np.float32)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-skip",
+        action="store_true",
+        help="fail tests that would be skipped for want of a program or package (not of a GPU)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return _not_skipped((yield), item) if "gpu" not in item.keywords else (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _not_skipped((yield), collector)
+
+
+def _not_skipped(report, node):
+    if report.skipped and not hasattr(report, "wasxfail") and node.config.getoption("--no-skip"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"skipped, which --no-skip does not allow: {reason}"
+    return report
+
+
 @pytest.fixture
 def voice():
     """Two seconds of synthetic singing."""

@@ -7,18 +7,17 @@ Nothing here knows how music is made. Heavy modules are imported inside command 
 import dataclasses
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
+from banso import cli_bundle, cli_lab
 from banso.batch import collect_vocals, is_batch
+from banso.console import one_line, print_error, progress_bar, reporting_errors
 from banso.errors import BansoError
 from banso.options import GenerationOptions, OutputOptions
 from banso.results import FileResult
@@ -30,10 +29,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-bundle_app = typer.Typer(help="Look into, check and make model bundles.", no_args_is_help=True)
-app.add_typer(bundle_app, name="bundle")
-
-_INTERRUPTED = 130
+app.add_typer(cli_bundle.bundle_app, name="bundle")
+cli_lab.add_commands(app)
 
 
 def main() -> None:
@@ -41,31 +38,6 @@ def main() -> None:
     # A polite kill should clean up like Ctrl-C does, instead of leaving parts of files behind.
     signal.signal(signal.SIGTERM, _interrupt)
     app()
-
-
-def require_extra(error: ModuleNotFoundError, extra: str) -> BansoError:
-    """Return the error that tells which extra a command of the lab needs."""
-    return BansoError(
-        f"this command needs {error.name}, which is not installed; pip install 'banso[{extra}]'"
-    )
-
-
-@contextmanager
-def reporting_errors() -> Iterator[None]:
-    """Turn a BansoError inside a command into one line on stderr and exit code 1."""
-    try:
-        yield
-    except BansoError as error:
-        print_error(error)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as error:
-        typer.echo("banso: interrupted; nothing half-done is left", err=True)
-        raise typer.Exit(_INTERRUPTED) from error
-
-
-def print_error(error: BansoError) -> None:
-    """Print an error as exactly one line on stderr, whatever a file name contains."""
-    typer.echo(f"banso: error: {_one_line(str(error))}", err=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -157,9 +129,9 @@ def _accompany_all(
     accompanist = Accompanist.from_bundle(bundle)
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         for recording in recordings:
-            task = bar.add_task(_one_line(recording.name), total=1.0)
+            task = bar.add_task(one_line(recording.name), total=1.0)
             advance = partial(_advance, bar, task)
             try:
                 result = accompanist.accompany_file(recording, output, options, advance)
@@ -201,21 +173,7 @@ def _as_json(result: FileResult) -> dict[str, Any]:
 
 def _print_paths(result: FileResult) -> None:
     for path in result.paths.all():
-        typer.echo(_one_line(str(path)))
-
-
-def _progress_bar() -> Progress:
-    """Return a bar on stderr, shown on a terminal only."""
-    console = Console(stderr=True)
-    # File names are shown as they are, not as markup.
-    name = TextColumn("{task.description}", markup=False)
-    columns = (name, BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
-
-
-def _one_line(text: str) -> str:
-    """Replace what a terminal would act upon; file names may contain line breaks and worse."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+        typer.echo(one_line(str(path)))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,106 @@
+"""Commands about model bundles: look into them, check them, listen to their codec, make them."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from banso.console import needing_extra, reporting_errors
+
+bundle_app = typer.Typer(help="Look into, check and make model bundles.", no_args_is_help=True)
+
+BundleArgument = Annotated[
+    Path | None, typer.Argument(help="Folder of the bundle; the one inside banso by default.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing results.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder of the bundle to write.")]
+
+
+@bundle_app.command(name="info")
+def info(bundle: BundleArgument = None) -> None:
+    """Print what a bundle says of itself, as JSON."""
+    with reporting_errors():
+        from banso.bundle import load_bundle
+
+        opened = load_bundle(bundle)
+        about = {"folder": str(opened.folder), "hash": opened.hash}
+        content = {**about, **dataclasses.asdict(opened.manifest)}
+        typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+@bundle_app.command(name="verify")
+def verify(bundle: BundleArgument = None) -> None:
+    """Check every file of a bundle against its SHA-256, and load its networks."""
+    with reporting_errors():
+        from banso.bundle import load_bundle
+        from banso.runtime import DENOISER_FILE, load_codec, load_models
+
+        opened = load_bundle(bundle)
+        load_models(opened) if opened.has(DENOISER_FILE) else load_codec(opened)
+        typer.echo(f"{opened.name} {opened.hash}: {len(opened.manifest.files)} files as they were")
+
+
+@bundle_app.command(name="roundtrip", no_args_is_help=True)
+def roundtrip(
+    recording: Annotated[Path, typer.Argument(metavar="AUDIO", help="Any recording.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="Where to write the result.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Encode and decode a recording: what the codec alone makes of it."""
+    with reporting_errors():
+        from banso.audio import Audio
+        from banso.bundle import load_bundle
+        from banso.files import read_audio, write_audio
+        from banso.runtime import load_codec
+
+        codec = load_codec(load_bundle(bundle))
+        given = read_audio(recording).to_stereo().resampled(codec.sample_rate)
+        restored = Audio(codec.roundtrip(given.samples), codec.sample_rate)
+        write_audio(out, restored, overwrite=force)
+        typer.echo(out)
+
+
+@bundle_app.command(name="export")
+def export(
+    codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`.")],
+    denoiser: Annotated[Path, typer.Option(help="Checkpoint of `banso train denoiser`.")],
+    out: OutOption,
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Data set that it was trained on, for the record; repeatable."),
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
+) -> None:
+    """Write trained networks as a bundle, and check that its graphs equal them."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.train.release import release
+        bundle, parity = release(codec, denoiser, out, name=name, licence=licence, data=data or ())
+        agreement = f"graphs within {parity.worst:.1g} of the networks"
+        typer.echo(f"{bundle.folder}: {bundle.name} {bundle.hash}, {agreement}")
+
+
+@bundle_app.command(name="convert", no_args_is_help=True)
+def convert(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="VAE",
+            help="Folder of a public VAE, or its hub id such as stabilityai/stable-audio-open-1.0.",
+        ),
+    ],
+    out: OutOption,
+    licence: Annotated[str, typer.Option(help="Licence of its weights, for the record.")],
+) -> None:
+    """Turn a public VAE into the codec of a bundle; weights are fetched only if you name a hub."""
+    with reporting_errors():
+        with needing_extra("public-codecs"):
+            from banso.train.convert import convert_oobleck
+        bundle = convert_oobleck(source, out, licence=licence)
+        typer.echo(f"{bundle.folder}: {bundle.name} {bundle.hash}")

@@ -1,0 +1,190 @@
+"""Commands of the lab: prepare data, train networks, evaluate bundles.
+
+Options in, one call, one line out. The lab and its packages are imported inside command bodies
+only, so that an installation without extras has the same `banso --help` and a clear error.
+"""
+
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from banso.console import needing_extra, progress_bar, reporting_errors
+from banso.errors import ConfigError
+
+prepare_app = typer.Typer(help="Make training data.", no_args_is_help=True)
+train_app = typer.Typer(help="Train the codec or the denoiser.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Experiment (TOML); all defaults without it.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a setting, such as train.batch_size=8; repeatable."),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on from the last checkpoint of the same run.")
+]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder of the results.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes; one per core by default.")
+]
+
+
+class Condition(StrEnum):
+    """What the model is given in an evaluation besides the voice."""
+
+    GIVEN = "given"
+    VOCAL = "vocal"
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the lab's commands to the command line."""
+    app.add_typer(prepare_app, name="prepare")
+    app.add_typer(train_app, name="train")
+    app.command(name="evaluate")(evaluate)
+
+
+@prepare_app.command(name="pop909")
+def prepare_pop909(
+    root: Annotated[Path, typer.Option(help="Folder that holds POP909, or its archive.")],
+    out: OutOption,
+    num_items: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many items, existing ones included.")
+    ] = None,
+    max_seconds: Annotated[float, typer.Option(help="Longest item, in seconds.")] = 96.0,
+    items_per_song: Annotated[
+        int, typer.Option(min=1, help="Items of each training song, all different.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Arrange POP909's songs for bands, render them, and sing them; a stopped run goes on."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.data import prepare
+        _show_log()
+        prepare.prepare_pop909(
+            root,
+            out,
+            num_items=num_items,
+            max_seconds=max_seconds,
+            items_per_song=items_per_song,
+            seed=seed,
+            workers=workers,
+        )
+
+
+@prepare_app.command(name="stems")
+def prepare_stems(
+    root: Annotated[Path, typer.Option(help="Folder of one song: one audio file per stem.")],
+    out: OutOption,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+) -> None:
+    """Encode the band of a recorded song, for training the codec on it."""
+    with reporting_errors():
+        with needing_extra("eval"):
+            from banso.data.cache import cache_recording
+            from banso.eval.stems import load_stem_song
+        song = load_stem_song(root)
+        cache_recording(song.accompaniment, song.name, out, split)
+        typer.echo(f"{song.name}: {song.accompaniment.shape[1] / 44_100:.0f} s in {out}")
+
+
+@prepare_app.command(name="cache")
+def prepare_cache(
+    root: Annotated[Path, typer.Option(help="Data set made by `banso prepare`.")],
+    out: OutOption,
+    workers: WorkersOption = None,
+) -> None:
+    """Encode a data set into the arrays that training reads."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.data.cache import build_cache
+            from banso.data.manifest import ITEMS_FOLDER
+            from banso.data.styles import STYLES
+        options = {} if workers is None else {"workers": workers}
+        count = build_cache(root / ITEMS_FOLDER, out, tuple(STYLES), **options)
+        typer.echo(f"{count} new items encoded in {out}")
+
+
+@train_app.command(name="codec")
+def train_codec(
+    config: ConfigOption = None, overrides: SetOption = None, resume: ResumeOption = False
+) -> None:
+    """Train the learned half of the codec; prints the checkpoint."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.config import load_config
+            from banso.train.loop import fit_codec
+        _show_log()
+        typer.echo(fit_codec(load_config(config, overrides or ()), resume=resume))
+
+
+@train_app.command(name="denoiser")
+def train_denoiser(
+    codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`.")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the denoiser on latents of a trained codec; prints the checkpoint."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.config import load_config
+            from banso.train.loop import fit_denoiser
+        _show_log()
+        typer.echo(fit_denoiser(load_config(config, overrides or ()), codec, resume=resume))
+
+
+def evaluate(
+    data: Annotated[
+        Path, typer.Option("--data", help="Data set made by `banso prepare`, held-out songs in it.")
+    ],
+    out: OutOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the model; the one inside banso by default.")
+    ] = None,
+    conditions: Annotated[
+        list[Condition] | None,
+        typer.Option("--condition", help="given (chords and beats too) or vocal; both by default."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=2, help="At most so many songs.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of noise, shuffling and intervals.")] = 0,
+    num_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Sampler steps; the bundle's by default.")
+    ] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Guidance; the bundle's by default.")
+    ] = None,
+) -> None:
+    """Measure a bundle on held-out songs: true, ours, shuffled, swapped; JSON and Markdown."""
+    with reporting_errors(), progress_bar() as bar:
+        with needing_extra("eval"):
+            from banso.eval.bundles import evaluate_bundle
+        from banso.options import GenerationOptions
+
+        if split not in ("train", "validation", "test"):
+            raise ConfigError(f"split is '{split}'; choose train, validation or test")
+        task = bar.add_task("evaluating", total=1.0)
+        text = evaluate_bundle(
+            bundle,
+            data,
+            out,
+            options=GenerationOptions(
+                seed=seed, num_steps=num_steps, guidance_scale=guidance_scale
+            ),
+            conditions=[c.value for c in conditions or Condition],
+            split=split,
+            limit=limit,
+            on_progress=lambda done: bar.update(task, completed=done),
+        )
+    typer.echo(text)
+
+
+def _show_log() -> None:
+    """Let long commands tell what they do."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")

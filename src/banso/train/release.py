@@ -1,0 +1,104 @@
+"""From checkpoints to the bundle that is shipped: with its data, commit and settings on record."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from banso.bundle import Bundle, DataSource, Manifest
+from banso.config import Experiment, config_hash, from_dict
+from banso.data.cache import load_styles
+from banso.data.manifest import MANIFEST_FILE, load_manifest, sha256_of
+from banso.errors import ConfigError
+from banso.train.export import Parity, export_checkpoints
+
+
+def release(
+    codec: Path,
+    denoiser: Path,
+    out: Path,
+    *,
+    name: str,
+    licence: str,
+    data: Sequence[Path] = (),
+) -> tuple[Bundle, Parity]:
+    """Write the networks of two training runs as a bundle, and what they were made from.
+
+    Args:
+        codec: Checkpoint of `fit_codec`.
+        denoiser: Checkpoint of `fit_denoiser`; its settings name the sampler's defaults, and the
+            encoded data whose styles the denoiser knows.
+        out: Folder of the bundle.
+        name: Of the model.
+        licence: Of the weights.
+        data: Data sets that it was trained on.
+
+    Returns:
+        The bundle, and how closely it agrees with the networks.
+
+    Raises:
+        ConfigError: If a checkpoint is missing.
+        BundleError: If the graphs differ from the networks.
+        DataError: If a data set has no manifest.
+    """
+    experiment = settings_of(denoiser)
+    facts = Manifest(
+        name=name,
+        licence=licence,
+        created_from=commit(),
+        sampler=experiment.sampler,
+        styles=load_styles(Path(experiment.train.data)),
+        data=tuple(source for folder in data for source in data_sources(folder)),
+        training={
+            "minutes_denoiser": experiment.train.minutes,
+            "minutes_codec": settings_of(codec).train.minutes,
+            "config_hash": config_hash(experiment),
+            "data_manifest_sha256": {
+                folder.name: sha256_of(folder / MANIFEST_FILE) for folder in data
+            },
+        },
+    )
+    return export_checkpoints(codec, denoiser, out, facts)
+
+
+def settings_of(checkpoint: Path) -> Experiment:
+    """Return the settings that a checkpoint was trained with.
+
+    Raises:
+        ConfigError: If there is no such checkpoint.
+    """
+    if not checkpoint.exists():
+        raise ConfigError(f"there is no checkpoint {checkpoint}")
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return from_dict(Experiment, content["hyper_parameters"]["experiment"])
+
+
+def data_sources(folder: Path) -> list[DataSource]:
+    """Return corpora, licences and hours of the training songs in a data set."""
+    items = load_manifest(folder).of_split("train")
+    seconds: dict[tuple[str, str, str], float] = {}
+    for item in items:
+        key = (item.source, item.licence, item.attribution)
+        seconds[key] = seconds.get(key, 0.0) + item.num_samples / item.sample_rate
+    return [
+        DataSource(
+            name=source, licence=licence, hours=round(total / 3600, 2), attribution=attribution
+        )
+        for (source, licence, attribution), total in seconds.items()
+    ]
+
+
+def commit() -> str:
+    """Return the git commit of the code that runs, `unknown` outside of a checkout."""
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
