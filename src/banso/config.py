@@ -118,7 +118,8 @@ class TrainConfig:
     seed: int = 0
     checkpoint_minutes: float = 5.0
     log_steps: int = 50
-    validation_minutes: float = 15.0
+    validation_steps: int = 500
+    loader_workers: int = 0
     max_transpose: int = 3  # semitones either way, in the parameter domain
     drop_all: float = 0.1  # probability that every condition is dropped, for guidance
     drop_chords: float = 0.5

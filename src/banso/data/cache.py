@@ -68,7 +68,7 @@ def build_cache(items: Path, out: Path, styles: tuple[str, ...], workers: int = 
 
 def encode_item(folder: Path, out: Path, styles: tuple[str, ...]) -> bool:
     """Encode one item folder into `out`; pure but for the file it writes."""
-    item = Item.from_json((folder / "item.json").read_text(encoding="utf-8"))
+    item = Item.from_json(json.loads((folder / "item.json").read_text(encoding="utf-8")))
     band = _at_codec_rate(read_audio(folder / "accompaniment.flac"))
     voice = _at_codec_rate(read_audio(folder / "vocals.flac"))
     num_frames = band.shape[1] // HOP_LENGTH
@@ -81,17 +81,37 @@ def encode_item(folder: Path, out: Path, styles: tuple[str, ...]) -> bool:
         style=item.style if item.style in styles else None,
         styles=styles,
     )
-    target = out / f"{folder.name}.npz"
+    _save(out / f"{folder.name}.npz", parameters, rows[:, : c.KNOWN.start], item.split)
+    return True
+
+
+def cache_recording(samples: NDArray[np.float32], name: str, out: Path, split: str) -> None:
+    """Encode a recording that has no plan and no voice, for training the codec on it.
+
+    Args:
+        samples: [2, samples] at 44.1 kHz.
+        name: Of the file to write.
+        out: Folder of arrays.
+        split: `train`, `validation` or `test`.
+    """
+    parameters = analyze(samples).to_array()
+    out.mkdir(parents=True, exist_ok=True)
+    nothing = np.zeros((len(parameters), c.KNOWN.start), dtype=np.float32)
+    _save(out / f"{name}.npz", parameters, nothing, split)
+
+
+def _save(
+    target: Path, parameters: NDArray[np.float32], conditions: NDArray[np.float32], split: str
+) -> None:
     partial = target.with_suffix(".tmp")
     with partial.open("wb") as file:
         np.savez(
             file,
             parameters=parameters.astype(np.float16),
-            conditions=rows[:, : c.KNOWN.start].astype(np.float16),
-            split=np.array(item.split),
+            conditions=conditions.astype(np.float16),
+            split=np.array(split),
         )
     partial.replace(target)
-    return True
 
 
 def load_cache(folder: Path, split: str | None = None) -> Iterator[Example]:

@@ -1,0 +1,1 @@
+"""Training: Lightning modules around the plain networks, one fit function each, export."""

@@ -1,0 +1,165 @@
+"""Train the codec or the denoiser from cached data to a checkpoint; the same on CPU and CUDA."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from banso.config import Experiment, TrainConfig, from_dict
+from banso.data.cache import Example, load_cache
+from banso.data.dataset import CropDataset
+from banso.errors import ConfigError
+from banso.model.codec import CodecVAE
+from banso.model.denoiser import DenoiserNetwork
+from banso.train.budget import LAST, TimeBudget
+from banso.train.module import Batch, CodecModule, DenoiserModule
+
+logger = logging.getLogger(__name__)
+
+_VALIDATION_CROPS = 32
+_COMPONENT_FRAMES = 60_000
+
+
+def fit_codec(experiment: Experiment, *, resume: bool = False) -> Path:
+    """Train the learned half of the codec.
+
+    Args:
+        experiment: Settings; `train.data` holds cached items, `train.run` takes the results.
+        resume: Whether to go on from the run's last checkpoint.
+
+    Returns:
+        Path of the final checkpoint; its `state_dict` holds averaged weights.
+
+    Raises:
+        DataError: If there is no data. ConfigError: If there is nothing to resume.
+    """
+    config = experiment.train
+    module = CodecModule(experiment)
+    examples = _examples(config)
+    if not resume:
+        held = module.model.start_from_components(_frames(examples[0], config.seed))
+        logger.info("principal components hold %.1f %% of the variance", 100 * held)
+    path = _fit(module, config, examples, resume)
+    module.model.set_latent_scale(_frames(examples[0], config.seed).unflatten(0, (-1, 100)))
+    save_weights(module, path)
+    return path
+
+
+def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -> Path:
+    """Train the denoiser on latents of a trained codec.
+
+    Args:
+        experiment: Settings; `train.data` holds cached items, `train.run` takes the results.
+        codec: Checkpoint of `fit_codec`.
+        resume: Whether to go on from the run's last checkpoint.
+
+    Returns:
+        Path of the final checkpoint; its `state_dict` holds averaged weights.
+
+    Raises:
+        DataError: If there is no data. ConfigError: If there is nothing to resume.
+    """
+    module = DenoiserModule(experiment, load_codec(codec))
+    return _fit(module, experiment.train, _examples(experiment.train), resume)
+
+
+def load_codec(path: Path) -> CodecVAE:
+    """Load the codec of a checkpoint, averaged weights."""
+    state, experiment = _load(path)
+    model = CodecVAE(experiment.codec)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def load_denoiser(path: Path) -> DenoiserNetwork:
+    """Load the denoiser of a checkpoint, averaged weights."""
+    state, experiment = _load(path)
+    model = DenoiserNetwork(experiment.denoiser)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def save_weights(module: L.LightningModule, path: Path) -> None:
+    """Write a checkpoint with weights and settings only."""
+    content = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
+    torch.save(content, path)
+
+
+def _load(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
+    if not path.exists():
+        raise ConfigError(f"there is no checkpoint {path}")
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    state = {
+        name.removeprefix("model."): value
+        for name, value in content["state_dict"].items()
+        if name.startswith("model.")
+    }
+    return state, from_dict(Experiment, content["hyper_parameters"]["experiment"])
+
+
+def _fit(
+    module: L.LightningModule,
+    config: TrainConfig,
+    examples: tuple[list[Example], list[Example]],
+    resume: bool,
+) -> Path:
+    L.seed_everything(config.seed, verbose=False)
+    folder = Path(config.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    last = folder / LAST
+    if resume and not last.exists():
+        raise ConfigError(f"there is nothing to resume in {folder}")
+    callbacks: list[Callback] = [
+        EMAWeightAveraging(decay=config.ema_decay),
+        TimeBudget(config, folder),
+    ]
+    trainer = L.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+        max_epochs=-1,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(str(folder), name="", version=""),
+        log_every_n_steps=config.log_steps,
+        val_check_interval=config.validation_steps,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        gradient_clip_val=1.0,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+    training = _loader(examples[0], config, augment=True)
+    validation = _loader(examples[1], config, augment=False)
+    trainer.fit(module, training, validation, ckpt_path=str(last) if resume else None)
+    final = folder / "final.ckpt"
+    save_weights(module, final)
+    return final
+
+
+def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
+    """Songs to train on and songs to validate on."""
+    every = list(load_cache(Path(config.data)))
+    train = [e for e in every if e.split == "train"]
+    validation = [e for e in every if e.split == "validation"]
+    return train or every, validation or every
+
+
+def _loader(examples: Sequence[Example], config: TrainConfig, *, augment: bool) -> DataLoader[Batch]:
+    num = config.max_steps * config.batch_size if augment else _VALIDATION_CROPS
+    dataset = CropDataset(examples, config, num, augment=augment)
+    return DataLoader(dataset, config.batch_size, num_workers=config.loader_workers)
+
+
+def _frames(examples: Sequence[Example], seed: int) -> torch.Tensor:
+    """A sample of parameter frames [_COMPONENT_FRAMES, 448] from all songs."""
+    rng = np.random.default_rng(seed)
+    every = [e.parameters[rng.integers(len(e.parameters), size=100)] for e in examples]
+    picked = [every[i % len(every)] for i in range(max(len(every), 1))]
+    rows = np.concatenate(picked)[:_COMPONENT_FRAMES].astype(np.float32)
+    return torch.from_numpy(rows)

@@ -1,0 +1,159 @@
+"""What one training step does, as Lightning modules around the plain networks."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from banso import conditioning as c
+from banso.config import Experiment, to_dict
+from banso.model.codec import CodecVAE
+from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
+from banso.model.diffusion import denoising_loss, draw_sigmas
+
+Batch = dict[str, Tensor]
+
+
+class CodecModule(L.LightningModule):
+    """Trains the learned half of the codec."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__()
+        self.save_hyperparameters({"experiment": to_dict(experiment)})
+        self.experiment = experiment
+        self.model = CodecVAE(experiment.codec)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Evidence bound of a batch."""
+        loss = self.model(batch["parameters"])
+        self.log_dict(
+            {
+                "loss": loss.total,
+                "error": loss.reconstruction.sqrt(),
+                "kl_nats_per_frame": loss.kl,
+            },
+            prog_bar=True,
+        )
+        total: Tensor = loss.total
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Error of posterior means on songs not trained on, in weighted level units."""
+        weighted = self.model.weighted(batch["parameters"])
+        again = self.model.weighted(self.model.decode(self.model.encode(batch["parameters"])))
+        self.log("validation_error", (again - weighted).square().mean().sqrt(), prog_bar=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; the time budget sets its rate."""
+        return _optimizer(self.model, self.experiment)
+
+
+class DenoiserModule(L.LightningModule):
+    """Trains the denoiser on latents of a frozen codec.
+
+    Args:
+        experiment: All settings.
+        codec: Encodes parameters to latents; not trained, not saved.
+    """
+
+    def __init__(self, experiment: Experiment, codec: CodecVAE) -> None:
+        super().__init__()
+        self.save_hyperparameters({"experiment": to_dict(experiment)})
+        self.experiment = experiment
+        self.model = DenoiserNetwork(experiment.denoiser)
+        # In a tuple, so that it is no submodule: checkpoints hold the denoiser alone.
+        self._codec = (codec.eval().requires_grad_(False),)
+
+    def latents(self, batch: Batch) -> Tensor:
+        """Clean latents [batch, frames, channels]."""
+        codec = self._codec[0].to(self.device)
+        with torch.no_grad():
+            return codec.encode(batch["parameters"]).float()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Denoising error, plus the error in naming chords and beats from the encoding."""
+        config = self.experiment.train
+        latents = self.latents(batch)
+        sigma = draw_sigmas(len(latents), config.sigma_mean, config.sigma_std, self.device)
+        conditioning = assemble_batch(batch, latents)
+        encoding = self.model.encoder(conditioning)
+        loss = self._denoising(latents, sigma, conditioning, encoding, batch["known"]).mean()
+        harmony, pulse = auxiliary_losses(encoding, batch["truth"])
+        self.log_dict({"loss": loss, "harmony": harmony, "pulse": pulse}, prog_bar=True)
+        return loss + config.auxiliary_weight * (harmony + pulse)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """The same at fixed noise levels, with the voice alone and with everything given."""
+        latents = self.latents(batch)
+        num = len(latents)
+        sigma = torch.logspace(-1, 1, num, device=self.device)
+        for name, kept in (("given", c.KNOWN.start), ("vocal", c.VOCAL.stop)):
+            partial = dict(batch)
+            partial["conditions"] = batch["truth"].clone()
+            partial["conditions"][..., kept:] = 0
+            conditioning = assemble_batch(partial, latents)
+            encoding = self.model.encoder(conditioning)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(batch_idx)
+                loss = self._denoising(latents, sigma, conditioning, encoding, batch["known"])
+            harmony, pulse = auxiliary_losses(encoding, batch["truth"])
+            self.log(f"validation_{name}", loss.mean(), prog_bar=True)
+            self.log_dict({f"harmony_{name}": harmony, f"pulse_{name}": pulse})
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; the time budget sets its rate."""
+        return _optimizer(self.model, self.experiment)
+
+    def _denoising(
+        self,
+        latents: Tensor,
+        sigma: Tensor,
+        conditioning: Tensor,
+        encoding: Encoding,
+        known: Tensor,
+    ) -> Tensor:
+        def denoise(noisy: Tensor, level: Tensor) -> Tensor:
+            return keep_known(self.model.hourglass(noisy, level, encoding), conditioning)
+
+        return denoising_loss(denoise, latents, sigma, known)
+
+
+def assemble_batch(batch: Batch, latents: Tensor) -> Tensor:
+    """Conditioning [batch, frames, NUM_CONDITIONS] with the known latents filled in."""
+    mask = batch["known"][..., None].to(latents.dtype)
+    return torch.cat([batch["conditions"], mask, latents * mask], dim=-1)
+
+
+def auxiliary_losses(encoding: Encoding, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """How badly the encoding names the chord (nats per tone) and the beat (squared error).
+
+    The denoising error alone teaches harmony slowly, because a wrong chord costs little of it;
+    asking the encoder directly gives it a gradient that does not pass the noise.
+
+    Args:
+        encoding: Of a batch.
+        truth: Conditions before any were dropped [batch, frames, features].
+    """
+    chords = truth[:, ::4, c.CHORDS]
+    present = chords[..., :1]
+    tones = binary_cross_entropy_with_logits(
+        encoding.harmony[..., :24].float(), chords[..., 1:], reduction="none"
+    )
+    harmony = (tones * present).sum() / (24 * present.sum()).clamp(min=1)
+    beats = truth[:, ::2, c.BEATS]
+    squared = (encoding.pulse.float() - beats[..., 1:]).square() * beats[..., :1]
+    pulse = squared.sum() / (4 * beats[..., :1].sum()).clamp(min=1)
+    return harmony, pulse
+
+
+def _optimizer(model: torch.nn.Module, experiment: Experiment) -> torch.optim.Optimizer:
+    config = experiment.train
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
