@@ -1,6 +1,7 @@
 """Fixtures that any test may use: synthetic singing, and an accompanist without a bundle."""
 
 import os
+from pathlib import Path
 
 # Small arrays gain nothing from threads, and the machine may be busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,6 +13,8 @@ import soundfile
 from banso.audio import Audio
 from banso.pipeline import Accompanist
 from fakes import fake_accompanist
+
+DEBUG_BUNDLE = Path(__file__).parent / "data" / "debug_bundle"
 
 
 def sing(seconds=2.0, sample_rate=44_100, num_channels=1, peak=0.3):
@@ -80,6 +83,12 @@ def vocals_file(tmp_path):
 def accompanist():
     """An accompanist without a trained model."""
     return fake_accompanist()
+
+
+@pytest.fixture
+def debug_bundle():
+    """Folder of the bundle that `scripts/make_debug_bundle.py` makes; real ONNX, no training."""
+    return DEBUG_BUNDLE
 
 
 @pytest.fixture

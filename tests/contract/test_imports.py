@@ -11,7 +11,8 @@ import pytest
 import banso
 
 CORE = [
-    "banso", "banso.audio", "banso.batch", "banso.chords", "banso.cli", "banso.conditioning",
+    "banso", "banso.audio", "banso.batch", "banso.bundle", "banso.chords", "banso.cli",
+    "banso.conditioning",
     "banso.config", "banso.delivery", "banso.errors", "banso.features", "banso.files",
     "banso.generation", "banso.leadsheet", "banso.loudness", "banso.mixing", "banso.mpeg",
     "banso.options",
@@ -34,6 +35,12 @@ def test_core_imports_no_lab():
     modules = imported_by(*CORE)
     assert not modules & (LAB | LATE)
     assert not {m for m in modules if m.startswith(("banso.model", "banso.data", "banso.eval"))}
+
+
+def test_a_loaded_model_needs_no_lab():
+    modules = imported_by("banso.runtime")
+    assert "onnxruntime" in modules
+    assert not modules & LAB
 
 
 @pytest.mark.parametrize("module", ["banso.errors", "banso.windows"])

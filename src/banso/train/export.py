@@ -7,7 +7,7 @@ compute in float32, so the file is half as large and the arithmetic as exact as 
 import copy
 import dataclasses
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,6 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 from torch import nn
 from torch.export import Dim
 
@@ -29,6 +28,7 @@ from banso.errors import BundleError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, Hourglass
 from banso.pipeline import FRAME_MULTIPLE
+from banso.train.graphs import SMALL, described, with_half_weights
 from banso.train.loop import load_codec, load_denoiser
 
 Array = NDArray[np.float32]
@@ -37,7 +37,6 @@ NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE)
 OPSET = 20  # the first with an exact GELU
 MAX_RELATIVE_ERROR = 1e-3
 _PARITY_FRAMES = (16, 64, 512, 1_024)
-_SMALL = 64  # numbers; shorter constants stay as they are
 _KNOWN_WIDTH = KNOWN.stop - KNOWN.start
 
 
@@ -153,7 +152,7 @@ def export_bundle(
         codec_context_frames=config.decoder_layers * (config.kernel_size // 2),
         codec=config,
         denoiser=denoiser.config,
-        graphs={file: _described(model) for file, model in models.items()},
+        graphs={file: described(model) for file, model in models.items()},
     )
     contents = {file: model.SerializeToString() for file, model in models.items()}
     bundle = b.write_bundle(out, manifest, contents)
@@ -184,7 +183,7 @@ def rounded(network: NetworkT) -> NetworkT:
     """A copy of a network for inference, its weights rounded to what float16 can hold."""
     network = copy.deepcopy(network).float().cpu().eval().requires_grad_(False)
     for parameter in network.parameters():
-        if parameter.numel() >= _SMALL:
+        if parameter.numel() >= SMALL:
             parameter.copy_(parameter.half().float())
     return network
 
@@ -317,49 +316,4 @@ def _exported(
         )
     if program is None:
         raise BundleError("the exporter gave no graph")
-    return _with_half_weights(program.model_proto)
-
-
-def _with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store weights as float16 where that loses nothing, each with a cast to float32 behind it."""
-    kept, casts = [], []
-    for tensor in model.graph.initializer:
-        value = numpy_helper.to_array(tensor)
-        with np.errstate(over="ignore"):
-            half = value.astype(np.float16)
-        if value.dtype == np.float32 and value.size >= _SMALL and np.array_equal(half, value):
-            stored = tensor.name + "_float16"
-            kept.append(numpy_helper.from_array(half, stored))
-            casts.append(
-                helper.make_node("Cast", [stored], [tensor.name], to=onnx.TensorProto.FLOAT)
-            )
-        else:
-            kept.append(tensor)
-    nodes = [*casts, *model.graph.node]
-    del model.graph.initializer[:], model.graph.node[:], model.graph.value_info[:]
-    model.graph.initializer.extend(kept)
-    model.graph.node.extend(nodes)
-    # Names of source files and lines, and of the exporter's inner steps, are nobody's business.
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-        del node.metadata_props[:]
-    del model.metadata_props[:], model.graph.metadata_props[:]
-    onnx.checker.check_model(model)
-    return model
-
-
-def _described(model: onnx.ModelProto) -> b.Graph:
-    def tensors(values: Iterable[onnx.ValueInfoProto]) -> tuple[b.Tensor, ...]:
-        return tuple(
-            b.Tensor(
-                name=value.name,
-                shape=tuple(
-                    dim.dim_param or str(dim.dim_value) for dim in value.type.tensor_type.shape.dim
-                ),
-            )
-            for value in values
-        )
-
-    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-    graph = model.graph
-    return b.Graph(opset=opset, inputs=tensors(graph.input), outputs=tensors(graph.output))
+    return with_half_weights(program.model_proto)
