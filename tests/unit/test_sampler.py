@@ -52,7 +52,7 @@ def test_gaussian_latents_are_sampled_with_their_mean_and_spread():
     # The schedule starts at 40, not at infinity: 0.7 / 40 of the way to the mean is left.
     assert latents.mean() == pytest.approx(2.0 * (1 - 0.7 / 40), abs=0.02)
     assert latents.std() == pytest.approx(0.7, abs=0.02)
-    np.testing.assert_allclose(latents, exact_flow(40 * noise, 2.0, 0.7, 40.0), atol=0.03)
+    np.testing.assert_allclose(latents, exact_flow(40 * noise, 2.0, 0.7, 40.0), atol=0.05)
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 3, 12])
