@@ -18,6 +18,7 @@ from banso.errors import ConfigError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork
 from banso.train.budget import LAST, TimeBudget
+from banso.train.listening import Listening
 from banso.train.module import Batch, CodecModule, DenoiserModule
 
 logger = logging.getLogger(__name__)
@@ -65,8 +66,11 @@ def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -
     Raises:
         DataError: If there is no data. ConfigError: If there is nothing to resume.
     """
-    module = DenoiserModule(experiment, load_codec(codec))
-    return _fit(module, experiment.train, _examples(experiment.train), resume)
+    trained = load_codec(codec)
+    module = DenoiserModule(experiment, trained)
+    examples = _examples(experiment.train)
+    listening = Listening(trained, examples[1][0], experiment.sampler)
+    return _fit(module, experiment.train, examples, resume, [listening])
 
 
 def load_codec(path: Path) -> CodecVAE:
@@ -108,6 +112,7 @@ def _fit(
     config: TrainConfig,
     examples: tuple[list[Example], list[Example]],
     resume: bool,
+    callbacks: Sequence[Callback] = (),
 ) -> Path:
     L.seed_everything(config.seed, verbose=False)
     folder = Path(config.run)
@@ -115,16 +120,16 @@ def _fit(
     last = folder / LAST
     if resume and not last.exists():
         raise ConfigError(f"there is nothing to resume in {folder}")
-    callbacks: list[Callback] = [
-        EMAWeightAveraging(decay=config.ema_decay),
-        TimeBudget(config, folder),
-    ]
     trainer = L.Trainer(
         accelerator="auto",
         devices=1,
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_epochs=-1,
-        callbacks=callbacks,
+        callbacks=[
+            EMAWeightAveraging(decay=config.ema_decay),
+            TimeBudget(config, folder),
+            *callbacks,
+        ],
         logger=TensorBoardLogger(str(folder), name="", version=""),
         log_every_n_steps=config.log_steps,
         val_check_interval=config.validation_steps,
@@ -150,7 +155,9 @@ def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     return train or every, validation or every
 
 
-def _loader(examples: Sequence[Example], config: TrainConfig, *, augment: bool) -> DataLoader[Batch]:
+def _loader(
+    examples: Sequence[Example], config: TrainConfig, *, augment: bool
+) -> DataLoader[Batch]:
     num = config.max_steps * config.batch_size if augment else _VALIDATION_CROPS
     dataset = CropDataset(examples, config, num, augment=augment)
     return DataLoader(dataset, config.batch_size, num_workers=config.loader_workers)
