@@ -96,8 +96,8 @@ def null_conditioning(conditioning: Array) -> Array:
 
 
 def _beat_phases(sheet: LeadSheet, num_frames: int, frame_rate: float) -> Array:
-    seconds = (np.arange(num_frames) + 0.5) / frame_rate
-    beats = np.asarray(sheet.beats)
+    seconds = (np.arange(num_frames, dtype=np.float64) + 0.5) / frame_rate
+    beats = np.asarray(sheet.beats, dtype=np.float64)
     beat = _phase(seconds, beats)
     rows = np.zeros((num_frames, 5), dtype=np.float32)
     inside = (seconds >= beats[0] - (beats[1] - beats[0])) & (
@@ -106,9 +106,9 @@ def _beat_phases(sheet: LeadSheet, num_frames: int, frame_rate: float) -> Array:
     rows[:, 0] = 1
     rows[:, 1], rows[:, 2] = np.sin(2 * np.pi * beat), np.cos(2 * np.pi * beat)
     if len(sheet.downbeats) > 1:
-        bar = _phase(seconds, np.asarray(sheet.downbeats))
+        bar = _phase(seconds, np.asarray(sheet.downbeats, dtype=np.float64))
         rows[:, 3], rows[:, 4] = np.sin(2 * np.pi * bar), np.cos(2 * np.pi * bar)
-    return rows * inside[:, None]
+    return np.asarray(rows * inside[:, None])
 
 
 def _phase(seconds: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -149,7 +149,7 @@ def _moving_mean(rows: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
     total = np.cumsum(np.pad(rows, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
     index = np.arange(rows.shape[1])
     start, stop = np.maximum(index - reach, 0), np.minimum(index + reach + 1, rows.shape[1])
-    return ((total[:, stop] - total[:, start]) / (stop - start)).astype(np.float32)
+    return np.asarray((total[:, stop] - total[:, start]) / (stop - start), dtype=np.float32)
 
 
 @functools.cache
@@ -184,5 +184,5 @@ def _window(n_fft: int) -> NDArray[np.float32]:
     return np.asarray(window * 2 / window.sum(), dtype=np.float32)
 
 
-def _logistic(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _logistic(x: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(1 / (1 + np.exp(-x)))

@@ -45,7 +45,9 @@ class LeadSheet:
         for span in self.chords:
             parse_chord(span.label)
             if span.end_seconds <= span.start_seconds:
-                raise DataError(f"chord {span.label} ends at {span.end_seconds} s, before it starts")
+                raise DataError(
+                    f"chord {span.label} ends at {span.end_seconds} s, before it starts"
+                )
         for before, after in zip(self.chords, self.chords[1:], strict=False):
             if after.start_seconds < before.end_seconds - 1e-6:
                 raise DataError(f"chords overlap at {after.start_seconds} s")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -89,7 +90,7 @@ def sample(
     noisy = noise * sigmas[0]
     previous: Array | None = None
     previous_width = 0.0
-    for step, (sigma, target) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+    for step, (sigma, target) in enumerate(pairwise(sigmas)):
         denoised = denoiser(noisy, float(sigma))
         direction, width = denoised, 0.0
         if target > 0:
@@ -102,4 +103,4 @@ def sample(
         previous, previous_width = denoised, width
         if on_step is not None:
             on_step(step + 1)
-    return noisy
+    return np.asarray(noisy)

@@ -106,14 +106,12 @@ def _tones(
     return amplitude, _frame_cents(amplitude, cents)
 
 
-def _frame_cents(
-    amplitude: NDArray[np.float32], cents: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _frame_cents(amplitude: NDArray[np.float32], cents: NDArray[np.float32]) -> NDArray[np.float32]:
     """Cents per frame: mean over the frame's two steps, weighted by energy."""
     weight = amplitude.reshape(-1, TONES_PER_FRAME, NUM_TONES) ** 2
     total = weight.sum(axis=1)
     mean = (weight * cents.reshape(weight.shape)).sum(axis=1) / np.maximum(total, 1e-20)
-    return np.clip(mean, -MAX_CENTS, MAX_CENTS).astype(np.float32)
+    return np.asarray(np.clip(mean, -MAX_CENTS, MAX_CENTS), dtype=np.float32)
 
 
 def _peaks(
@@ -132,9 +130,11 @@ def _peaks(
     log = np.log(magnitude[:, edge : high + reach] + 1e-7)
     floor = _moving_mean(log, reach)
     body = slice(low - edge, high - edge)
-    before, here, after = log[:, low - edge - 1 : high - edge - 1], log[:, body], log[
-        :, low - edge + 1 : high - edge + 1
-    ]
+    before, here, after = (
+        log[:, low - edge - 1 : high - edge - 1],
+        log[:, body],
+        log[:, low - edge + 1 : high - edge + 1],
+    )
     step, column = np.nonzero((here > before) & (here >= after) & (here > -11.5))
     a, b, c = before[step, column], here[step, column], after[step, column]
     offset = 0.5 * (a - c) / np.minimum(a - 2 * b + c, -1e-6)
@@ -151,7 +151,7 @@ def _moving_mean(rows: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
     total = np.cumsum(np.pad(rows, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
     index = np.arange(rows.shape[1])
     start, stop = np.maximum(index - reach, 0), np.minimum(index + reach + 1, rows.shape[1])
-    return ((total[:, stop] - total[:, start]) / (stop - start)).astype(np.float32)
+    return np.asarray((total[:, stop] - total[:, start]) / (stop - start), dtype=np.float32)
 
 
 @functools.cache
@@ -210,8 +210,7 @@ def _split_energy(
         gated = power * np.swapaxes(home @ np.swapaxes(gate, 1, 2), 1, 2)
         noise_power[steps] = np.maximum(energy[steps] - _LEAK * (gated @ response), 0.0)
         tone_power[steps] = gated.mean(axis=1)
-    noise_power = noise_power.reshape(-1, noise_power.shape[2])
-    return np.sqrt(tone_power), np.sqrt(noise_power)
+    return np.sqrt(tone_power), np.sqrt(noise_power).reshape(-1, noise_power.shape[2])
 
 
 def _stereo(
@@ -224,7 +223,7 @@ def _stereo(
     bands = _band_matrix(NUM_STEREO_BANDS).T
 
     def per_frame(power: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (power @ bands).reshape(num_frames, NOISE_PER_FRAME, -1).mean(axis=1)
+        return np.asarray((power @ bands).reshape(num_frames, NOISE_PER_FRAME, -1).mean(axis=1))
 
     mid_power = per_frame(np.abs(m) ** 2)
     shared = per_frame((s * m.conj()).real)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.codec.parameters import (
-    HOP_LENGTH,
     MAX_CENTS,
     NOISE_PER_FRAME,
     NUM_NOISE_BANDS,
@@ -169,7 +168,7 @@ def _membership(num_bands: int) -> NDArray[np.float32]:
     """Share [bands, bins] of each bin that lies in each band."""
     edges, bins = _edges_in_bins(num_bands), np.arange(_NUM_BINS)
     overlap = np.minimum(bins + 0.5, edges[1:, None]) - np.maximum(bins - 0.5, edges[:-1, None])
-    return np.clip(overlap, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(overlap, 0, 1), dtype=np.float32)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from banso.errors import ConfigError
 from banso.schedule import global_share
 
 
-def rope_angles(num_frames: Tensor | int, head_dim: int, device: torch.device) -> Tensor:
+def rope_angles(num_frames: int, head_dim: int, device: torch.device) -> Tensor:
     """Rotation angles [frames, head_dim / 2]; wavelengths from 6 to 6 000 frames."""
     rates = 1000.0 ** (-torch.arange(0, head_dim, 2, device=device) / head_dim)
     return torch.arange(num_frames, device=device)[:, None] * rates
@@ -30,7 +30,8 @@ def apply_rope(x: Tensor, angles: Tensor) -> Tensor:
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """[batch, frames, dim] to [batch, heads, frames, head_dim]."""
-    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    heads: Tensor = x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    return heads
 
 
 def merge_heads(x: Tensor) -> Tensor:

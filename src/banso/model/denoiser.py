@@ -260,9 +260,9 @@ class Hourglass(nn.Module):
             Karras et al. 2022, arXiv:2206.00364, equation 7.
         """
         scale = preconditioning(sigma[:, None, None])
-        return scale.skip * noisy + scale.out * self.network(
-            scale.input * noisy, sigma, encoding, mask
-        )
+        output = self.network(scale.input * noisy, sigma, encoding, mask)
+        denoised: Tensor = scale.skip * noisy + scale.out * output
+        return denoised
 
     def network(self, x: Tensor, sigma: Tensor, encoding: Encoding, mask: Tensor | None) -> Tensor:
         """The raw network: scaled latents [batch, frames, channels] to minus the velocity."""

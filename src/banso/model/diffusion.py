@@ -21,7 +21,8 @@ def draw_sigmas(num: int, mean: float, std: float, device: torch.device) -> Tens
     """
     quantile = (torch.rand(1, device=device) + torch.arange(num, device=device) / num) % 1.0
     normal = torch.special.ndtri(quantile.clamp(1e-4, 1 - 1e-4))
-    return (mean + std * normal).exp()
+    sigmas: Tensor = (mean + std * normal).exp()
+    return sigmas
 
 
 def denoising_loss(
@@ -43,4 +44,5 @@ def denoising_loss(
     weight = preconditioning(level).out ** -2
     squared = (weight * (denoised - latents).square()).mean(-1)
     free = (~known).float()
-    return (squared * free).sum(1) / free.sum(1).clamp(min=1)
+    error: Tensor = (squared * free).sum(1) / free.sum(1).clamp(min=1)
+    return error
