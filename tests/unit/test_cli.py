@@ -229,6 +229,7 @@ def test_output_folder_that_cannot_be_written_to(vocals_file, tmp_path, monkeypa
     assert files_in(tmp_path) == ["file", "song.wav"]
 
 
+@pytest.mark.unprivileged
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
 def test_read_only_folder(vocals_file, tmp_path):
     out = tmp_path / "out"
