@@ -80,6 +80,18 @@ class DenoiserConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlannerConfig:
+    """The planner, which hears beats and chords in a voice; see `banso.model.planner`."""
+
+    dim: int = 192
+    num_layers: int = 4
+    num_heads: int = 4
+
+    def __post_init__(self) -> None:
+        _require(self.dim % (2 * self.num_heads) == 0, f"{self.dim} does not split into heads")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SamplerConfig:
     """Defaults of the sampling loop; Karras et al. 2022, arXiv:2206.00364, equation 5."""
 
@@ -141,6 +153,7 @@ class Experiment:
 
     codec: CodecConfig = field(default_factory=CodecConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    planner: PlannerConfig = field(default_factory=PlannerConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 

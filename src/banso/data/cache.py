@@ -81,7 +81,7 @@ def encode_item(folder: Path, out: Path, styles: tuple[str, ...]) -> bool:
         style=item.style if item.style in styles else None,
         styles=styles,
     )
-    _save(out / f"{folder.name}.npz", parameters, rows[:, : c.KNOWN.start], item.split)
+    save_example(out / f"{folder.name}.npz", parameters, rows[:, : c.KNOWN.start], item.split)
     return True
 
 
@@ -97,12 +97,13 @@ def cache_recording(samples: NDArray[np.float32], name: str, out: Path, split: s
     parameters = analyze(samples).to_array()
     out.mkdir(parents=True, exist_ok=True)
     nothing = np.zeros((len(parameters), c.KNOWN.start), dtype=np.float32)
-    _save(out / f"{name}.npz", parameters, nothing, split)
+    save_example(out / f"{name}.npz", parameters, nothing, split)
 
 
-def _save(
+def save_example(
     target: Path, parameters: NDArray[np.float32], conditions: NDArray[np.float32], split: str
 ) -> None:
+    """Write one `Example` in half precision; the file appears complete or not at all."""
     partial = target.with_suffix(".tmp")
     with partial.open("wb") as file:
         np.savez(

@@ -16,6 +16,10 @@ from banso.data.cache import Example
 
 Array = NDArray[np.float32]
 
+# Weights of chord tones in a triad's shape; a fifth says less than a third.
+_MAJOR = np.array([1, -0.3, 0, -0.5, 1, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
+_MINOR = np.array([1, -0.3, 0, 1, -0.5, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
+
 
 class CropDataset(Dataset[dict[str, Tensor]]):
     """An endless supply of crops; the same index and seed give the same crop.
@@ -58,6 +62,68 @@ class CropDataset(Dataset[dict[str, Tensor]]):
             "truth": torch.from_numpy(truth),
             "known": torch.from_numpy(known),
         }
+
+
+class VoiceDataset(Dataset[dict[str, Tensor]]):
+    """Crops of sung melodies in all keys, with their beats and chords; for the planner.
+
+    Args:
+        examples: Melodies; those shorter than a crop are padded with silence.
+        config: Crop length and seed.
+        num_crops: What `len` says.
+        augment: Whether to transpose.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], config: TrainConfig, num_crops: int, *, augment: bool
+    ) -> None:
+        self._examples, self._config = examples, config
+        self._num_crops, self._augment = num_crops, augment
+
+    def __len__(self) -> int:
+        return self._num_crops
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Crop `index` as `vocal`, and `beat`, `downbeat` and `chord` to be named."""
+        rng = np.random.default_rng((self._config.seed, index))
+        example = self._examples[int(rng.integers(len(self._examples)))]
+        size = self._config.crop_frames
+        start = int(rng.integers(max(1, len(example.conditions) - size + 1)))
+        rows = _padded(example.conditions[start : start + size], size)
+        if self._augment:
+            # An octave either way makes high and low voices of the same melody.
+            semitones = int(rng.integers(-6, 6)) + 12 * int(rng.integers(-1, 2))
+            rows = transpose_conditions(rows, semitones)
+        beat, downbeat = (_events(rows[:, c.BEATS], column) for column in (1, 3))
+        return {
+            "vocal": torch.from_numpy(rows[:, c.VOCAL]),
+            "beat": torch.from_numpy(beat),
+            "downbeat": torch.from_numpy(downbeat),
+            "chord": torch.from_numpy(_triads(rows[::4, c.CHORDS])),
+        }
+
+
+def _events(beats: Array, sine: int) -> Array:
+    """1 in each frame [frames] in which the phase of a beat or bar passes zero."""
+    phase = np.arctan2(beats[:, sine], beats[:, sine + 1]) / (2 * np.pi) % 1.0
+    passed = (np.diff(phase, append=phase[-1:]) < -0.5) & (beats[:, 0] > 0)
+    # The phase is that of a frame's middle: of the two frames around zero, the nearer one.
+    nearer_next = (1 - phase) > np.roll(phase, -1)
+    events = np.zeros(len(beats), dtype=np.float32)
+    where = np.flatnonzero(passed) + nearer_next[passed]
+    events[np.minimum(where, len(beats) - 1)] = 1
+    return events
+
+
+def _triads(chords: Array) -> NDArray[np.int64]:
+    """Class [frames] of the best major or minor triad, 24 for none, of 25 chord features."""
+    tones = chords[:, 1:13]
+    shapes = np.stack(
+        [np.roll(shape, root) for shape in (_MAJOR, _MINOR) for root in range(12)], axis=1
+    )
+    # The bass tells apart chords that share tones, such as C6 and Am7.
+    score = tones @ shapes + 0.1 * np.tile(chords[:, 13:25], 2)
+    return np.where(tones.sum(axis=1) > 0, score.argmax(axis=1), 24).astype(np.int64)
 
 
 def transpose_parameters(packed: Array, semitones: int) -> Array:

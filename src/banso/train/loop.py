@@ -13,13 +13,14 @@ from torch.utils.data import DataLoader
 
 from banso.config import Experiment, TrainConfig, from_dict
 from banso.data.cache import Example, load_cache
-from banso.data.dataset import CropDataset
+from banso.data.dataset import CropDataset, VoiceDataset
 from banso.errors import ConfigError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork
+from banso.model.planner import Planner
 from banso.train.budget import LAST, TimeBudget
 from banso.train.listening import Listening
-from banso.train.module import Batch, CodecModule, DenoiserModule
+from banso.train.module import Batch, CodecModule, DenoiserModule, PlannerModule
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,31 @@ def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -
     return _fit(module, experiment.train, examples, resume, [listening])
 
 
+def fit_planner(experiment: Experiment, *, resume: bool = False) -> Path:
+    """Train the planner on sung melodies.
+
+    Args:
+        experiment: Settings; `train.data` holds cached voices, `train.run` takes the results.
+        resume: Whether to go on from the run's last checkpoint.
+
+    Returns:
+        Path of the final checkpoint; its `state_dict` holds averaged weights.
+
+    Raises:
+        DataError: If there is no data. ConfigError: If there is nothing to resume.
+    """
+    module = PlannerModule(experiment)
+    return _fit(module, experiment.train, _examples(experiment.train), resume, kind=VoiceDataset)
+
+
+def load_planner(path: Path) -> Planner:
+    """Load the planner of a checkpoint, averaged weights."""
+    state, experiment = _load(path)
+    model = Planner(experiment.planner)
+    model.load_state_dict(state)
+    return model.eval()
+
+
 def load_codec(path: Path) -> CodecVAE:
     """Load the codec of a checkpoint, averaged weights."""
     state, experiment = _load(path)
@@ -113,6 +139,7 @@ def _fit(
     examples: tuple[list[Example], list[Example]],
     resume: bool,
     callbacks: Sequence[Callback] = (),
+    kind: type[CropDataset] | type[VoiceDataset] = CropDataset,
 ) -> Path:
     L.seed_everything(config.seed, verbose=False)
     folder = Path(config.run)
@@ -139,8 +166,9 @@ def _fit(
         enable_checkpointing=False,
         enable_model_summary=False,
     )
-    training = _loader(examples[0], config, augment=True)
-    validation = _loader(examples[1], config, augment=False)
+    num_crops = config.max_steps * config.batch_size
+    training = _loader(kind(examples[0], config, num_crops, augment=True), config)
+    validation = _loader(kind(examples[1], config, _VALIDATION_CROPS, augment=False), config)
     trainer.fit(module, training, validation, ckpt_path=str(last) if resume else None)
     final = folder / "final.ckpt"
     save_weights(module, final)
@@ -155,11 +183,7 @@ def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     return train or every, validation or every
 
 
-def _loader(
-    examples: Sequence[Example], config: TrainConfig, *, augment: bool
-) -> DataLoader[Batch]:
-    num = config.max_steps * config.batch_size if augment else _VALIDATION_CROPS
-    dataset = CropDataset(examples, config, num, augment=augment)
+def _loader(dataset: CropDataset | VoiceDataset, config: TrainConfig) -> DataLoader[Batch]:
     return DataLoader(dataset, config.batch_size, num_workers=config.loader_workers)
 
 

@@ -5,13 +5,14 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, max_pool1d
 
 from banso import conditioning as c
 from banso.config import Experiment, to_dict
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
 from banso.model.diffusion import denoising_loss, draw_sigmas
+from banso.model.planner import Planner
 
 Batch = dict[str, Tensor]
 
@@ -118,6 +119,61 @@ class DenoiserModule(L.LightningModule):
             return keep_known(self.model.hourglass(noisy, level, encoding), conditioning)
 
         return denoising_loss(denoise, latents, sigma, known)
+
+
+class PlannerModule(L.LightningModule):
+    """Trains the planner on sung melodies whose beats and chords are known."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__()
+        self.save_hyperparameters({"experiment": to_dict(experiment)})
+        self.experiment = experiment
+        self.model = Planner(experiment.planner)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Cross-entropies of beats, downbeats and chords."""
+        terms = self._losses(batch)
+        self.log_dict(terms, prog_bar=True)
+        return torch.stack(list(terms.values())).sum()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """The same on songs not trained on."""
+        self.log_dict({f"validation_{k}": v for k, v in self._losses(batch).items()})
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; the time budget sets its rate."""
+        return _optimizer(self.model, self.experiment)
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        plan = self.model(batch["vocal"])
+        return {
+            "beat": tolerant_loss(plan.beat.float(), batch["beat"]),
+            "downbeat": tolerant_loss(plan.downbeat.float(), batch["downbeat"]),
+            "chord": cross_entropy(plan.chord.float().transpose(1, 2), batch["chord"]),
+        }
+
+
+def tolerant_loss(logits: Tensor, events: Tensor) -> Tensor:
+    """Binary cross-entropy of events that may be answered one frame early or late.
+
+    Sung onsets stray from the beat by more than a frame, so the loss takes the best answer near
+    an event, and does not punish answers right beside one.
+
+    Args:
+        logits: [batch, frames].
+        events: [batch, frames], 1 where an event falls into the frame, else 0.
+
+    References:
+        Foscarin et al. 2024, arXiv:2407.21658, section 3.2.
+    """
+    nearest = max_pool1d(logits[:, None], 3, stride=1, padding=1)[:, 0]
+    beside = max_pool1d(events[:, None], 5, stride=1, padding=2)[:, 0]
+    positive = binary_cross_entropy_with_logits(nearest, events, reduction="none") * events
+    negative = binary_cross_entropy_with_logits(logits, events, reduction="none") * (1 - beside)
+    # Events are rare; they count as much as all the rest together.
+    return positive.sum() / events.sum().clamp(min=1) + negative.sum() / (1 - beside).sum().clamp(
+        min=1
+    )
 
 
 def assemble_batch(batch: Batch, latents: Tensor) -> Tensor:
