@@ -4,6 +4,7 @@ import numpy as np
 
 from banso.config import SamplerConfig
 from banso.pipeline import Accompanist
+from banso.planning import PlanAnswers
 from banso.results import BundleName
 
 NUM_CHANNELS = 64
@@ -52,6 +53,18 @@ class FakeCodec:
         return _HeldDecoder()
 
 
+class FakePlanner:
+    """Hears a beat every twelfth frame (107.7 bpm), a bar every fourth of them, and G major."""
+
+    def answer(self, vocal):
+        beat = np.zeros(len(vocal), np.float32)
+        downbeat = beat.copy()
+        beat[6::12], downbeat[6::48] = 1, 1
+        chord = np.full((len(vocal) // 4, 25), -5, np.float32)
+        chord[:, 7] = -0.1
+        return PlanAnswers(beat, downbeat, chord)
+
+
 def fake_accompanist(**sampler):
     """An `Accompanist` whose windows are short, so that short tests cross their seams."""
     values = {"num_steps": 3, "window_frames": 32, "overlap_frames": 16, **sampler}
@@ -61,6 +74,7 @@ def fake_accompanist(**sampler):
         bundle=BundleName("fake", "0123456789ab"),
         sampler=SamplerConfig(**values),
         styles=("pop", "rock"),
+        planner=FakePlanner(),
     )
 
 

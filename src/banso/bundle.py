@@ -20,6 +20,7 @@ from banso.config import (
     CodecConfig,
     DenoiserConfig,
     LatentFormat,
+    PlannerConfig,
     SamplerConfig,
     from_dict,
     to_dict,
@@ -31,6 +32,11 @@ MANIFEST_FILE = "manifest.json"
 # A codec's graphs exchange latents either with packed parameters or with the waveform itself.
 CODEC_KINDS = ("parameters", "waveform")
 _HASH_DIGITS = 12
+_NETWORKS: dict[str, type] = {
+    "codec": CodecConfig,
+    "denoiser": DenoiserConfig,
+    "planner": PlannerConfig,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +99,7 @@ class Manifest:
         styles: Names of the styles that the denoiser knows, in its order.
         codec: Settings of the codec's network; None for a foreign one.
         denoiser: Settings of the denoiser; None if the bundle holds a codec only.
+        planner: Settings of the planner; None if the bundle has none.
         graphs: By file name.
         data: Corpora that the model was trained on.
         training: Facts of the training: minutes, steps, hashes.
@@ -110,6 +117,7 @@ class Manifest:
     styles: tuple[str, ...] = ()
     codec: CodecConfig | None = None
     denoiser: DenoiserConfig | None = None
+    planner: PlannerConfig | None = None
     graphs: dict[str, Graph] = dataclasses.field(default_factory=dict)
     data: tuple[DataSource, ...] = ()
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -275,7 +283,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     values = dict(content)
     for key, kind in (("latents", LatentFormat), ("sampler", SamplerConfig)):
         values[key] = from_dict(kind, values[key], f"{key}.")
-    for key, config in (("codec", CodecConfig), ("denoiser", DenoiserConfig)):
+    for key, config in _NETWORKS.items():
         if values.get(key) is not None:
             values[key] = from_dict(config, values[key], f"{key}.")
     values["styles"] = tuple(map(str, values["styles"]))

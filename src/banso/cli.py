@@ -19,7 +19,8 @@ from banso import cli_bundle, cli_lab
 from banso.batch import collect_vocals, is_batch
 from banso.console import one_line, print_error, progress_bar, reporting_errors
 from banso.errors import BansoError
-from banso.options import GenerationOptions, OutputOptions
+from banso.leadsheet import LeadSheet
+from banso.options import PLANS, GenerationOptions, OutputOptions
 from banso.results import FileResult
 from banso.version import VERSION
 
@@ -80,6 +81,9 @@ def accompany(
         float | None,
         typer.Option(min=0, max=100, help="How strictly to follow the voice; 1 is no guidance."),
     ] = None,
+    plan: Annotated[
+        str, typer.Option(help="auto: find beats and chords in the voice and obey them; or none.")
+    ] = "auto",
     mix: Annotated[
         bool, typer.Option("--mix/--no-mix", help="Also write voice and accompaniment together.")
     ] = True,
@@ -100,9 +104,15 @@ def accompany(
         raise typer.BadParameter(
             f"'{file_format}' is not one of wav, flac, mp3", param_hint="--format"
         )
+    if plan not in PLANS:
+        raise typer.BadParameter(f"'{plan}' is not one of {', '.join(PLANS)}", param_hint="--plan")
     with reporting_errors():
         options = GenerationOptions(
-            style=style, seed=seed, num_steps=num_steps, guidance_scale=guidance_scale
+            style=style,
+            seed=seed,
+            num_steps=num_steps,
+            guidance_scale=guidance_scale,
+            plan=plan,
         )
         output = OutputOptions(
             output_dir=output_dir,
@@ -140,7 +150,8 @@ def _accompany_all(
                 print_error(error)
                 errors.append({"input": str(recording), "error": str(error)})
                 continue
-            results.append({"input": str(recording), **_as_json(result)})
+            told = {"input": str(recording), "plan": options.plan, **_as_json(result)}
+            results.append(told)
             if not as_json:
                 _print_paths(result)
     if as_json:
@@ -168,6 +179,20 @@ def _as_json(result: FileResult) -> dict[str, Any]:
         # JSON has no infinity; a silent accompaniment has no loudness.
         "lufs": lufs if lufs > float("-inf") else None,
         "bundle": dataclasses.asdict(provenance.bundle),
+        "lead_sheet": _compact(provenance.lead_sheet),
+    }
+
+
+def _compact(sheet: LeadSheet | None) -> dict[str, Any] | None:
+    if sheet is None:
+        return None
+    return {
+        "beats": [round(beat, 3) for beat in sheet.beats],
+        "downbeats": [round(beat, 3) for beat in sheet.downbeats],
+        "chords": [
+            [round(span.start_seconds, 3), round(span.end_seconds, 3), span.label]
+            for span in sheet.chords
+        ],
     }
 
 

@@ -15,7 +15,7 @@ from banso.console import needing_extra, progress_bar, reporting_errors
 from banso.errors import ConfigError
 
 prepare_app = typer.Typer(help="Make training data.", no_args_is_help=True)
-train_app = typer.Typer(help="Train the codec or the denoiser.", no_args_is_help=True)
+train_app = typer.Typer(help="Train the codec, the denoiser or the planner.", no_args_is_help=True)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Experiment (TOML); all defaults without it.")
@@ -38,6 +38,7 @@ class Condition(StrEnum):
 
     GIVEN = "given"
     VOCAL = "vocal"
+    AUTO = "auto"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -77,6 +78,24 @@ def prepare_pop909(
         )
 
 
+@prepare_app.command(name="voices")
+def prepare_voices(
+    root: Annotated[Path, typer.Option(help="Folder that holds POP909.")],
+    out: OutOption,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often each song is sung, all different.")
+    ] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Sing POP909's melodies and encode what is heard, for the planner; a stopped run goes on."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.data.voices import cache_voices
+        count = cache_voices(root, out, rounds=rounds, seed=seed, **_given(workers=workers))
+        typer.echo(f"{count} new voices encoded in {out}")
+
+
 @prepare_app.command(name="stems")
 def prepare_stems(
     root: Annotated[Path, typer.Option(help="Folder of one song: one audio file per stem.")],
@@ -105,8 +124,7 @@ def prepare_cache(
             from banso.data.cache import build_cache
             from banso.data.manifest import ITEMS_FOLDER
             from banso.data.styles import STYLES
-        options = {} if workers is None else {"workers": workers}
-        count = build_cache(root / ITEMS_FOLDER, out, tuple(STYLES), **options)
+        count = build_cache(root / ITEMS_FOLDER, out, tuple(STYLES), **_given(workers=workers))
         typer.echo(f"{count} new items encoded in {out}")
 
 
@@ -139,17 +157,43 @@ def train_denoiser(
         typer.echo(fit_denoiser(load_config(config, overrides or ()), codec, resume=resume))
 
 
+@train_app.command(name="planner")
+def train_planner(
+    config: ConfigOption = None, overrides: SetOption = None, resume: ResumeOption = False
+) -> None:
+    """Train the planner on voices of `banso prepare voices`; prints the checkpoint."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.config import load_config
+            from banso.train.loop import fit_planner
+        _show_log()
+        typer.echo(fit_planner(load_config(config, overrides or ()), resume=resume))
+
+
 def evaluate(
-    data: Annotated[
-        Path, typer.Option("--data", help="Data set made by `banso prepare`, held-out songs in it.")
-    ],
     out: OutOption,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Data set made by `banso prepare`, held-out songs in it."),
+    ] = None,
+    voices: Annotated[
+        Path | None, typer.Option(help="Instead: folder of real voices without a band.")
+    ] = None,
+    codec: Annotated[
+        bool, typer.Option("--codec", help="Instead: the codec alone, beside Opus.")
+    ] = False,
+    stems: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --codec: folder of one song, one file per stem; repeatable."),
+    ] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="Folder of the model; the one inside banso by default.")
     ] = None,
     conditions: Annotated[
         list[Condition] | None,
-        typer.Option("--condition", help="given (chords and beats too) or vocal; both by default."),
+        typer.Option(
+            "--condition", help="given (chords and beats too), vocal or auto; all by default."
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many songs.")] = None,
@@ -164,25 +208,36 @@ def evaluate(
     """Measure a bundle on held-out songs: true, ours, shuffled, swapped; JSON and Markdown."""
     with reporting_errors(), progress_bar() as bar:
         with needing_extra("eval"):
-            from banso.eval.bundles import evaluate_bundle
+            from banso.eval import bundles
         from banso.options import GenerationOptions
 
         if split not in ("train", "validation", "test"):
             raise ConfigError(f"split is '{split}'; choose train, validation or test")
+        options = GenerationOptions(seed=seed, num_steps=num_steps, guidance_scale=guidance_scale)
         task = bar.add_task("evaluating", total=1.0)
-        text = evaluate_bundle(
-            bundle,
-            data,
-            out,
-            options=GenerationOptions(
-                seed=seed, num_steps=num_steps, guidance_scale=guidance_scale
-            ),
-            conditions=[c.value for c in conditions or Condition],
-            split=split,
-            limit=limit,
-            on_progress=lambda done: bar.update(task, completed=done),
-        )
+        if codec:
+            text = bundles.evaluate_codec(bundle, data, stems or (), out, limit)
+        elif voices is not None:
+            text = bundles.evaluate_recordings(bundle, voices, out, options)
+        elif data is not None:
+            text = bundles.evaluate_bundle(
+                bundle,
+                data,
+                out,
+                options=options,
+                conditions=[c.value for c in conditions] if conditions else None,
+                split=split,
+                limit=limit,
+                on_progress=lambda done: bar.update(task, completed=done),
+            )
+        else:
+            raise ConfigError("there is nothing to evaluate; give --data, --voices or --codec")
     typer.echo(text)
+
+
+def _given(**options: int | None) -> dict[str, int]:
+    """Leave out what was not asked for, so that the lab's own defaults hold."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _show_log() -> None:

@@ -11,6 +11,7 @@ from banso.leadsheet import LeadSheet
 # Beyond this a voice is not balanced any more but muted or alone.
 VOCAL_GAIN_RANGE_DB = (-40.0, 40.0)
 MAX_SEED = 2**63 - 1
+PLANS = ("none", "auto")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +24,8 @@ class GenerationOptions:
         num_steps: Sampler steps; None takes the bundle's own.
         guidance_scale: How strictly to follow the voice, 1.0 = no guidance; None as above.
         lead_sheet: Beats and chords to obey, as far as known.
+        plan: What to do without a lead sheet: `auto` makes one of what the bundle's planner hears
+            in the voice, `none` leaves beats and chords to the denoiser.
 
     Raises:
         ConfigError: If a value is out of range.
@@ -33,8 +36,11 @@ class GenerationOptions:
     num_steps: int | None = None
     guidance_scale: float | None = None
     lead_sheet: LeadSheet | None = None
+    plan: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.plan not in PLANS:
+            raise ConfigError(f"plan is '{self.plan}'; choose one of {', '.join(PLANS)}")
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"seed is {self.seed}; choose 0 to {MAX_SEED}")
         if self.num_steps is not None and not 1 <= self.num_steps <= 1000:

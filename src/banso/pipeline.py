@@ -1,8 +1,8 @@
 """The one way through: a recording of a voice in, a stereo accompaniment out.
 
-Every step is a public method of `Accompanist`, in order: `listen`, `condition`, `generate`,
-`decode`; `accompany` runs them in memory, `accompany_file` from file to files. Latents and audio
-are handed on window by window, so memory does not grow with the length of a song.
+Every step is a public method of `Accompanist`, in order: `listen`, `plan`, `condition`,
+`generate`, `decode`; `accompany` runs them in memory, `accompany_file` from file to files. Latents
+and audio are handed on window by window, so memory does not grow with the length of a song.
 """
 
 import dataclasses
@@ -23,17 +23,19 @@ from banso.audio import (
     resample_blocks,
     resampled_length,
 )
-from banso.conditioning import assemble
+from banso.conditioning import VOCAL, assemble
 from banso.config import SamplerConfig
 from banso.delivery import OUTPUT_SAMPLE_RATE, Labels
 from banso.errors import BundleError
 from banso.features import FeatureStream
 from banso.files import AudioReader, read_audio
 from banso.generation import EvaluationCount, OnProgress, generate_latents
+from banso.leadsheet import LeadSheet
 from banso.loudness import LoudnessMeter
 from banso.mixing import Balance
 from banso.options import GenerationOptions, OutputOptions, output_paths
 from banso.outputs import OutputFiles
+from banso.planning import Planner, make_plan
 from banso.report import check_drawable, draw_report
 from banso.results import Accompaniment, BundleName, FileResult, Provenance
 from banso.sampler import ConditionalDenoiser
@@ -89,6 +91,7 @@ class Accompanist:
         bundle: What the two are called, for the record.
         sampler: Steps and guidance unless asked otherwise, and the plan of windows.
         styles: Names of the styles that the denoiser knows, in its order.
+        planner: Hears beats and chords in a voice; None leaves both to the denoiser.
     """
 
     def __init__(
@@ -99,12 +102,14 @@ class Accompanist:
         bundle: BundleName,
         sampler: SamplerConfig,
         styles: tuple[str, ...] = (),
+        planner: Planner | None = None,
     ) -> None:
         self.denoiser = denoiser
         self.codec = codec
         self.bundle = bundle
         self.sampler = sampler
         self.styles = styles
+        self.planner = planner
 
     @classmethod
     def from_bundle(cls, path: Path | None = None, num_threads: int | None = None) -> Self:
@@ -129,6 +134,7 @@ class Accompanist:
             bundle=BundleName(bundle.name, bundle.hash),
             sampler=bundle.manifest.sampler,
             styles=bundle.manifest.styles,
+            planner=models.planner,
         )
 
     def accompany(
@@ -154,7 +160,7 @@ class Accompanist:
             take = self._perform(vocals, raw, options, watch, on_progress or _ignore)
             delivery = take.delivery(vocals, raw, take.gains())
             audio = collect(delivery.accompaniment_blocks(), OUTPUT_SAMPLE_RATE)
-        provenance = self._provenance(take, delivery.gains, options, watch)
+        provenance = self._provenance(take, delivery.gains, watch)
         return Accompaniment(audio, provenance)
 
     def accompany_file(
@@ -188,7 +194,7 @@ class Accompanist:
         ):
             take = self._perform(recording, raw, options, watch, on_progress or _ignore)
             delivery = take.delivery(recording, raw, take.gains(output.vocal_gain_db))
-            provenance = self._provenance(take, delivery.gains, options, watch)
+            provenance = self._provenance(take, delivery.gains, watch)
             labels = Labels(output.format, provenance.comment)
             delivery.write_accompaniment(outputs.part(paths.accompaniment), labels)
             if paths.mix is not None:
@@ -199,10 +205,10 @@ class Accompanist:
                     recording.path.name,
                     delivery,
                     take.listening.features,
-                    self.codec.sample_rate / self.codec.hop_length,
+                    self._frame_rate,
                 )
         # Only now, so that the time it took to write counts.
-        provenance = self._provenance(take, delivery.gains, options, watch)
+        provenance = self._provenance(take, delivery.gains, watch)
         return FileResult(paths, recording.duration_seconds, provenance)
 
     def listen(self, recording: Recording) -> Listening:
@@ -219,18 +225,34 @@ class Accompanist:
         for block in recording.blocks(rate):
             features.add(surveyed.analysis_mono(block))
             meter.add(surveyed.stereo(block))
-        return Listening(features.finish(num_frames), surveyed, meter.integrated_lufs)
+        seconds = recording.num_samples / recording.sample_rate
+        return Listening(features.finish(num_frames), surveyed, meter.integrated_lufs, seconds)
 
-    def condition(self, listening: Listening, options: GenerationOptions) -> Samples:
-        """Join what was heard with what was asked for: float32 [frames, conditioning].
+    def plan(self, listening: Listening, options: GenerationOptions) -> LeadSheet | None:
+        """Return the beats and chords to obey: those given, else those heard, if asked for."""
+        if options.lead_sheet is not None or options.plan == "none" or self.planner is None:
+            return options.lead_sheet
+        vocal = assemble(listening.features, self._frame_rate)[:, VOCAL]
+        answers = self.planner.answer(vocal)
+        return make_plan(answers, self._frame_rate, listening.duration_seconds)
+
+    def condition(
+        self, listening: Listening, options: GenerationOptions, lead_sheet: LeadSheet | None
+    ) -> Samples:
+        """Join what was heard, planned and asked for: float32 [frames, conditioning].
+
+        Args:
+            listening: As `listen` gives it.
+            options: The style; its own lead sheet is not looked at.
+            lead_sheet: As `plan` gives it.
 
         Raises:
             ConfigError: If the bundle does not know the style.
         """
         return assemble(
             listening.features,
-            self.codec.sample_rate / self.codec.hop_length,
-            lead_sheet=options.lead_sheet,
+            self._frame_rate,
+            lead_sheet=lead_sheet,
             style=options.style,
             styles=self.styles,
         )
@@ -289,6 +311,10 @@ class Accompanist:
         own = exactly(self._decoded(latents), num_own)
         return exactly(resample_blocks(own, rate, OUTPUT_SAMPLE_RATE, num_own), num_samples)
 
+    @property
+    def _frame_rate(self) -> float:
+        return self.codec.sample_rate / self.codec.hop_length
+
     def _decoded(self, latents: Iterable[Samples]) -> Iterator[Samples]:
         decoder = self.codec.decode_stream()
         for piece in latents:
@@ -316,7 +342,8 @@ class Accompanist:
         count = EvaluationCount()
         with watch.measure("features"):
             listening = self.listen(recording)
-            conditioning = self.condition(listening, options)
+            lead_sheet = self.plan(listening, options)
+            conditioning = self.condition(listening, options, lead_sheet)
         num_samples = resampled_length(
             recording.num_samples, recording.sample_rate, OUTPUT_SAMPLE_RATE
         )
@@ -329,6 +356,7 @@ class Accompanist:
             peak = max(peak, float(np.abs(block).max()))
         return Take(
             listening=listening,
+            lead_sheet=lead_sheet,
             num_samples=num_samples,
             raw_lufs=meter.integrated_lufs,
             raw_peak=peak,
@@ -336,15 +364,13 @@ class Accompanist:
             num_evaluations=count.num_evaluations,
         )
 
-    def _provenance(
-        self, take: Take, gains: Balance, options: GenerationOptions, watch: Stopwatch
-    ) -> Provenance:
+    def _provenance(self, take: Take, gains: Balance, watch: Stopwatch) -> Provenance:
         return Provenance(
             seed=take.seed,
             num_evaluations=take.num_evaluations,
             timings=watch.timings,
             bundle=self.bundle,
-            lead_sheet=options.lead_sheet,
+            lead_sheet=take.lead_sheet,
             lufs=take.raw_lufs + float(20 * np.log10(gains.alone)),
         )
 

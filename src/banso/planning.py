@@ -10,6 +10,7 @@ References:
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,14 @@ class PlanAnswers:
     chord: Array
 
 
+class Planner(Protocol):
+    """Hears beats and chords in a voice."""
+
+    def answer(self, vocal: Array) -> PlanAnswers:
+        """Answer for the vocal group of a song's conditioning [frames, 84]."""
+        ...
+
+
 def make_plan(answers: PlanAnswers, frame_rate: float, duration_seconds: float) -> LeadSheet:
     """Make the lead sheet that fits framewise answers best.
 
@@ -57,6 +66,7 @@ def make_plan(answers: PlanAnswers, frame_rate: float, duration_seconds: float) 
     """
     frames = min(len(answers.beat), int(np.ceil(duration_seconds * frame_rate)))
     beats = track_beats(answers.beat[:frames], frame_rate)
+    beats = beats[beats < duration_seconds]
     if len(beats) < 2:
         borders = np.append(np.arange(0, duration_seconds, 2.0), duration_seconds)
         costs = np.zeros(len(borders) - 1)
@@ -90,7 +100,8 @@ def track_beats(probability: Array, frame_rate: float) -> Floats:
     period = _period(fine, rate)
     if len(fine) < 2 * period:
         return np.zeros(0)
-    strength = fine / (fine.std() + 1e-6)
+    # Nothing heard must weigh nothing, or beats would crowd where the network is undecided.
+    strength = (fine - np.median(fine)) / (fine.std() + 1e-3)
     reach = np.arange(round(2 * period), int(period / 2) - 1, -1)
     penalty = -_TIGHTNESS * np.log(reach / period) ** 2
     total, previous = strength.copy(), np.full(len(fine), -1)

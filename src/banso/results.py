@@ -25,7 +25,7 @@ class Provenance:
         num_evaluations: How often the denoising network ran.
         timings: Seconds by phase.
         bundle: The model.
-        lead_sheet: Beats and chords that were given, or None.
+        lead_sheet: Beats and chords that were obeyed, given or planned; None if there were none.
         lufs: Integrated loudness of the accompaniment as delivered; -inf if silent.
     """
 

@@ -1,7 +1,7 @@
 """Networks as ONNX Runtime sessions: the only module that imports `onnxruntime`.
 
 `OnnxDenoiser` is what the sampler calls, `OnnxCodec` and `OnnxWaveformCodec` turn latents into
-sound and back. All take and give numpy arrays.
+sound and back, `OnnxPlanner` hears beats and chords in a voice. All take and give numpy arrays.
 """
 
 import functools
@@ -21,6 +21,7 @@ from banso.codec.synthesis import Synthesizer
 from banso.conditioning import KNOWN
 from banso.config import LatentFormat
 from banso.errors import BundleError
+from banso.planning import PlanAnswers
 from banso.sampler import Denoiser
 
 Array = NDArray[np.float32]
@@ -29,12 +30,16 @@ ENCODER_FILE = "encoder.onnx"
 DENOISER_FILE = "denoiser.onnx"
 CODEC_ENCODER_FILE = "codec_encoder.onnx"
 CODEC_DECODER_FILE = "codec_decoder.onnx"
+PLANNER_FILE = "planner.onnx"
 # In this order both as outputs of the encoder and as inputs of the denoiser.
 CONTEXT_NAMES = ("context_full", "half_keys", "half_values", "quarter_keys", "quarter_values")
 
 # Long pieces would only cost memory. A frame of synthesis takes about 100 kB, a frame inside a
 # decoder that works on samples about 10 MB.
 _PARAMETER_PIECE, _WAVEFORM_PIECE = 256, 48
+# The planner attends over all it is given, so what is longer than 190 s is heard in parts, each
+# with 24 s more on either side. Multiples of 16 frames.
+_PLANNER_FRAMES, _PLANNER_CONTEXT = 4_096, 512
 
 
 class Session:
@@ -102,6 +107,35 @@ class OnnxDenoiser:
             ]
 
         return denoise
+
+
+class OnnxPlanner:
+    """The planner of a bundle: beats and chords, frame by frame, as it hears them in a voice.
+
+    Args:
+        planner: Graph `vocal` -> `beat`, `downbeat`, `chord`.
+    """
+
+    def __init__(self, planner: Session) -> None:
+        self._planner = planner
+
+    def answer(self, vocal: Array) -> PlanAnswers:
+        """Answer for a whole song; time and memory grow no faster than its length.
+
+        Args:
+            vocal: The vocal group of the conditioning [frames, 84]; frames a multiple of 16.
+        """
+        frames, context = len(vocal), _PLANNER_CONTEXT
+        step = _PLANNER_FRAMES - 2 * context if frames > _PLANNER_FRAMES else _PLANNER_FRAMES
+        parts: list[list[Array]] = []
+        for start in range(0, frames, step):
+            stop = min(start + step, frames)
+            first = max(0, start - context)
+            heard = self._planner.run(vocal=vocal[None, first : stop + context])
+            full, quarter = (slice((start - first) // n, (stop - first) // n) for n in (1, 4))
+            cut = {"beat": full, "downbeat": full, "chord": quarter}
+            parts.append([heard[name][0, where] for name, where in cut.items()])
+        return PlanAnswers(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 class ChunkedDecoder:
@@ -316,15 +350,17 @@ class WaveformStream:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The two networks of a bundle.
+    """The networks of a bundle.
 
     Attributes:
         denoiser: Conditioning and noise to latents.
         codec: Latents to sound and back.
+        planner: Voice to beats and chords; None if the bundle has none.
     """
 
     denoiser: OnnxDenoiser
     codec: OnnxCodec | OnnxWaveformCodec
+    planner: OnnxPlanner | None = None
 
 
 def load_models(bundle: Bundle, num_threads: int | None = None) -> Models:
@@ -341,7 +377,10 @@ def load_models(bundle: Bundle, num_threads: int | None = None) -> Models:
         raise BundleError(f"bundle {bundle.name} holds a codec only; it cannot accompany")
     encoder = Session(bundle.path(ENCODER_FILE), num_threads)
     denoiser = OnnxDenoiser(encoder, Session(bundle.path(DENOISER_FILE), num_threads))
-    return Models(denoiser, load_codec(bundle, num_threads))
+    planner = None
+    if bundle.has(PLANNER_FILE):
+        planner = OnnxPlanner(Session(bundle.path(PLANNER_FILE), num_threads))
+    return Models(denoiser, load_codec(bundle, num_threads), planner)
 
 
 def load_codec(bundle: Bundle, num_threads: int | None = None) -> OnnxCodec | OnnxWaveformCodec:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from banso.audio import Recording, Samples
 from banso.delivery import Delivery
+from banso.leadsheet import LeadSheet
 from banso.mixing import Balance, balance
 from banso.scratch import Scratch
 from banso.survey import Survey
@@ -18,11 +19,13 @@ class Listening:
             whole number of attention blocks.
         survey: Channels, peak and offset.
         vocals_lufs: Loudness of the voice as stereo; minus infinity if unmeasurable.
+        duration_seconds: Length of the recording.
     """
 
     features: Samples
     survey: Survey
     vocals_lufs: float
+    duration_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -31,6 +34,7 @@ class Take:
 
     Attributes:
         listening: What it goes with.
+        lead_sheet: Beats and chords that it obeys, or None.
         num_samples: Its length at 44.1 kHz.
         raw_lufs: Its loudness as decoded.
         raw_peak: Its largest sample as decoded, full scale 1.
@@ -39,6 +43,7 @@ class Take:
     """
 
     listening: Listening
+    lead_sheet: LeadSheet | None
     num_samples: int
     raw_lufs: float
     raw_peak: float

@@ -22,6 +22,8 @@ def test_a_voice_becomes_a_band(vocals_file, debug_bundle):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["bundle"] == {"name": "debug", "hash": load_bundle(debug_bundle).hash}
+    # The debug bundle plans too, though its band does not care.
+    assert told["lead_sheet"]["chords"][-1][1] == pytest.approx(3.0)
     samples, sample_rate = soundfile.read(told["accompaniment"])
     assert (samples.shape, sample_rate) == ((132_300, 2), 44_100)
     assert 0.01 < np.sqrt(np.mean(samples**2)) < 0.5

@@ -261,6 +261,7 @@ def test_empty_folder(tmp_path):
         ("--seed", "-1"),
         ("--vocal-gain-db", "99"),
         ("--vocal-gain-db", "nan"),
+        ("--plan", "perfect"),
         ("--nonsense",),
     ],
 )
@@ -335,6 +336,7 @@ def test_version_and_help():
         "--bundle",
         "--style",
         "--seed",
+        "--plan",
         "--no-mix",
         "--json",
         "--report",

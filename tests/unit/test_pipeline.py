@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from banso.audio import Audio
-from banso.conditioning import KNOWN, NUM_CONDITIONS
+from banso.conditioning import BEATS, CHORDS, KNOWN, NUM_CONDITIONS
 from banso.errors import AudioError, BundleError, ConfigError
 from banso.files import read_audio
+from banso.leadsheet import ChordSpan, LeadSheet
 from banso.loudness import LoudnessMeter
 from banso.mixing import ACCOMPANIMENT_BELOW_VOCALS_LU, balance
 from banso.options import GenerationOptions, OutputOptions
@@ -177,3 +178,35 @@ def test_stopwatch_charges_each_moment_once(monkeypatch):
     timings = watch.timings
     assert (timings.decode_seconds, timings.denoise_seconds, timings.rest_seconds) == (2, 1, 2)
     assert timings.total_seconds == 5
+
+
+GIVEN = LeadSheet(chords=(ChordSpan(0.0, 2.0, "D:min"),))
+
+
+def test_a_given_lead_sheet_wins_over_the_plan(accompanist, voice):
+    listening = accompanist.listen(voice)
+    assert listening.duration_seconds == 2.0
+    planned = accompanist.plan(listening, GenerationOptions())
+    assert planned.chords == (ChordSpan(0.0, 2.0, "G:maj"),)
+    for plan in ("none", "auto"):
+        assert accompanist.plan(listening, GenerationOptions(lead_sheet=GIVEN, plan=plan)) is GIVEN
+    assert accompanist.plan(listening, GenerationOptions(plan="none")) is None
+    accompanist.planner = None
+    assert accompanist.plan(listening, GenerationOptions()) is None
+
+
+def test_the_plan_is_obeyed_and_told(accompanist, voice):
+    options = GenerationOptions(seed=1)
+    listening = accompanist.listen(voice)
+    rows = accompanist.condition(listening, options, accompanist.plan(listening, options))
+    assert rows[:40, CHORDS.start + 1 + 7].all()
+    assert rows[10:40, BEATS.start].all()
+    sheet = accompanist.accompany(voice, options).provenance.lead_sheet
+    assert sheet == accompanist.plan(listening, options)
+    told = accompanist.accompany(voice, GenerationOptions(seed=1, plan="none")).provenance
+    assert told.lead_sheet is None
+
+
+def test_an_unknown_plan_is_refused():
+    with pytest.raises(ConfigError, match="none, auto"):
+        GenerationOptions(plan="perfect")

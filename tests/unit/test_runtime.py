@@ -168,3 +168,55 @@ def test_the_accompaniment_plays_the_sung_note(debug_bundle, midi, pitch):
     assert 12 * np.log2(loudest_hz / 261.63) == pytest.approx(pitch, abs=0.2)
     assert result.provenance.bundle.name == "debug"
     assert result.provenance.num_evaluations == 2 * 3 * 2
+
+
+@pytest.fixture
+def vocal():
+    """The vocal group of 400 s, as lively as noise."""
+    rows = np.random.default_rng(0).random((8_624, VOCAL.stop - VOCAL.start), dtype=np.float32)
+    return 0.9 * rows
+
+
+def test_the_planner_answers_for_the_whole_song_in_parts(models, vocal):
+    whole = models.planner._planner.run(vocal=vocal[None])
+    answers = models.planner.answer(vocal)
+    np.testing.assert_allclose(answers.beat, whole["beat"][0], atol=1e-6)
+    np.testing.assert_allclose(answers.downbeat, whole["downbeat"][0], atol=1e-6)
+    np.testing.assert_allclose(answers.chord, whole["chord"][0], atol=1e-5)
+    np.testing.assert_allclose(np.exp(answers.chord).sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_planner_never_hears_more_than_its_limit(vocal):
+    lengths = []
+
+    class Probe:
+        def run(self, vocal):
+            lengths.append(vocal.shape[1])
+            frames = np.zeros((1, vocal.shape[1]), np.float32)
+            return {
+                "beat": frames,
+                "downbeat": frames,
+                "chord": np.zeros((1, len(frames[0]) // 4, 25)),
+            }
+
+    for frames, parts in ((16, 1), (4_096, 1), (4_112, 2), (8_624, 3)):
+        lengths.clear()
+        answers = runtime.OnnxPlanner(Probe()).answer(vocal[:frames])
+        assert (len(answers.beat), len(answers.chord)) == (frames, frames // 4)
+        assert len(lengths) == parts
+        assert max(lengths) <= 4_096
+        assert all(length % 16 == 0 for length in lengths)
+
+
+def test_a_bundle_without_a_planner_accompanies_all_the_same(debug_bundle, tmp_path):
+    bundle = load_bundle(debug_bundle)
+    contents = {
+        name: bundle.path(name).read_bytes()
+        for name in bundle.manifest.files
+        if name != runtime.PLANNER_FILE
+    }
+    plain = write_bundle(tmp_path / "plain", bundle.manifest, contents)
+    assert runtime.load_models(plain, 1).planner is None
+    voice = Audio(tone(69)[None], 44_100)
+    made = Accompanist.from_bundle(plain.folder, 1).accompany(voice, GenerationOptions(seed=0))
+    assert made.provenance.lead_sheet is None

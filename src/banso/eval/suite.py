@@ -32,7 +32,7 @@ from banso.eval.statistics import derangement
 from banso.files import read_audio
 from banso.leadsheet import LeadSheet
 
-Mode = Literal["given", "vocal"]
+Mode = Literal["given", "vocal", "auto"]
 Row = dict[str, list[float]]
 
 METRICS = (
@@ -133,7 +133,7 @@ def evaluate(
     Args:
         items: At least 2 held-out songs.
         generate: Makes an accompaniment [2, samples] at the item's rate: `given` may use the
-            score's chords and beats, `vocal` the voice alone.
+            score's chords and beats, `vocal` the voice alone, `auto` what it plans itself.
         modes: Conditions to test.
         baseline: Another system's accompaniment of an item.
         seed: Decides who is shuffled with whom.

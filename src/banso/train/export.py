@@ -1,4 +1,4 @@
-"""Trained networks to a bundle: four ONNX graphs, and the proof that they equal the networks.
+"""Trained networks to a bundle: ONNX graphs, and the proof that they equal the networks.
 
 Weights are rounded to float16 and stored as such; a cast in front of each makes the runtime
 compute in float32, so the file is half as large and the arithmetic as exact as in training.
@@ -22,22 +22,24 @@ from torch.export import Dim
 from banso import bundle as b
 from banso import runtime
 from banso.codec.parameters import NUM_PARAMETERS
-from banso.conditioning import KNOWN, NUM_CONDITIONS
+from banso.conditioning import KNOWN, NUM_CONDITIONS, VOCAL
 from banso.config import LatentFormat
 from banso.errors import BundleError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, Hourglass
+from banso.model.planner import Planner
 from banso.pipeline import FRAME_MULTIPLE
 from banso.train.graphs import SMALL, described, with_half_weights
-from banso.train.loop import load_codec, load_denoiser
+from banso.train.loop import load_codec, load_denoiser, load_planner
 
 Array = NDArray[np.float32]
-NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE)
+NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE, Planner)
 
 OPSET = 20  # the first with an exact GELU
 MAX_RELATIVE_ERROR = 1e-3
 _PARITY_FRAMES = (16, 64, 512, 1_024)
 _KNOWN_WIDTH = KNOWN.stop - KNOWN.start
+_VOCAL_WIDTH = VOCAL.stop - VOCAL.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,25 @@ class _CodecDecoder(nn.Module):
         return self.codec.decode(latents)
 
 
+class _Planner(nn.Module):
+    """The planner with probabilities for outputs, as `planning.PlanAnswers` wants them."""
+
+    def __init__(self, planner: Planner) -> None:
+        super().__init__()
+        self.planner = planner
+
+    def forward(self, vocal: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Beat, downbeat [batch, frames] and chord [batch, frames / 4, 25] of a voice."""
+        plan = self.planner(vocal)
+        return plan.beat.sigmoid(), plan.downbeat.sigmoid(), plan.chord.log_softmax(dim=-1)
+
+
 def export_bundle(
-    denoiser: DenoiserNetwork, codec: CodecVAE, out: Path, facts: b.Manifest
+    denoiser: DenoiserNetwork,
+    codec: CodecVAE,
+    out: Path,
+    facts: b.Manifest,
+    planner: Planner | None = None,
 ) -> tuple[b.Bundle, Parity]:
     """Write trained networks as a bundle and compare it with them.
 
@@ -135,6 +154,7 @@ def export_bundle(
         out: Folder of the bundle; a bundle that lies there is replaced.
         facts: What the networks do not tell: name, licence, commit, sampler, styles, data,
             training. What they tell is filled in.
+        planner: With averaged weights; None makes a bundle without.
 
     Returns:
         The bundle, and how closely it agrees with the networks.
@@ -143,7 +163,8 @@ def export_bundle(
         BundleError: If the graphs differ from the networks by more than `MAX_RELATIVE_ERROR`.
     """
     denoiser, codec = rounded(denoiser), rounded(codec)
-    models = _graphs(denoiser, codec)
+    planner = None if planner is None else rounded(planner)
+    models = _graphs(denoiser, codec, planner)
     config = codec.config
     manifest = dataclasses.replace(
         facts,
@@ -152,18 +173,19 @@ def export_bundle(
         codec_context_frames=config.decoder_layers * (config.kernel_size // 2),
         codec=config,
         denoiser=denoiser.config,
+        planner=None if planner is None else planner.config,
         graphs={file: described(model) for file, model in models.items()},
     )
     contents = {file: model.SerializeToString() for file, model in models.items()}
     bundle = b.write_bundle(out, manifest, contents)
-    parity = measure_parity(bundle, denoiser, codec)
+    parity = measure_parity(bundle, denoiser, codec, planner=planner)
     if not parity.worst <= MAX_RELATIVE_ERROR:
         raise BundleError(f"bundle {out} differs from its networks: {parity.errors}")
     return bundle, parity
 
 
 def export_checkpoints(
-    codec: Path, denoiser: Path, out: Path, facts: b.Manifest
+    codec: Path, denoiser: Path, out: Path, facts: b.Manifest, planner: Path | None = None
 ) -> tuple[b.Bundle, Parity]:
     """Write the networks of two training runs as a bundle; see `export_bundle`.
 
@@ -172,11 +194,14 @@ def export_checkpoints(
         denoiser: Checkpoint of `fit_denoiser`.
         out: Folder of the bundle.
         facts: As for `export_bundle`.
+        planner: Checkpoint of `fit_planner`; None makes a bundle without.
 
     Raises:
         ConfigError: If a checkpoint is missing. BundleError: As for `export_bundle`.
     """
-    return export_bundle(load_denoiser(denoiser), load_codec(codec), out, facts)
+    networks = load_denoiser(denoiser), load_codec(codec)
+    planning = None if planner is None else load_planner(planner)
+    return export_bundle(*networks, out, facts, planning)
 
 
 def rounded(network: NetworkT) -> NetworkT:
@@ -193,6 +218,7 @@ def measure_parity(
     denoiser: DenoiserNetwork,
     codec: CodecVAE,
     lengths: Sequence[int] = _PARITY_FRAMES,
+    planner: Planner | None = None,
 ) -> Parity:
     """Compare graphs with networks on noise of several lengths, one and two items at once.
 
@@ -201,10 +227,11 @@ def measure_parity(
         denoiser: As `rounded` gives it.
         codec: As `rounded` gives it.
         lengths: Frames, multiples of 16.
+        planner: As `rounded` gives it; None if the bundle has none.
     """
     errors: dict[str, float] = {}
     sessions = {file: runtime.Session(bundle.path(file), 1) for file in bundle.manifest.files}
-    networks = _wrapped(denoiser, codec)
+    networks = _wrapped(denoiser, codec, planner)
     for index, num_frames in enumerate(lengths):
         feeds = _noise_inputs(denoiser, codec, 1 + index % 2, num_frames)
         for file, network in networks.items():
@@ -219,13 +246,17 @@ def measure_parity(
     return Parity(errors)
 
 
-def _wrapped(denoiser: DenoiserNetwork, codec: CodecVAE) -> dict[str, nn.Module]:
+def _wrapped(
+    denoiser: DenoiserNetwork, codec: CodecVAE, planner: Planner | None
+) -> dict[str, nn.Module]:
     modules: dict[str, nn.Module] = {
         runtime.ENCODER_FILE: _Encoder(denoiser),
         runtime.DENOISER_FILE: _Denoiser(denoiser.hourglass),
         runtime.CODEC_ENCODER_FILE: _CodecEncoder(codec),
         runtime.CODEC_DECODER_FILE: _CodecDecoder(codec),
     }
+    if planner is not None:
+        modules[runtime.PLANNER_FILE] = _Planner(planner)
     return {file: module.eval() for file, module in modules.items()}
 
 
@@ -256,6 +287,7 @@ def _noise_inputs(
         },
         runtime.CODEC_ENCODER_FILE: {"parameters": parameters},
         runtime.CODEC_DECODER_FILE: {"latents": noise(batch, num_frames, channels)},
+        runtime.PLANNER_FILE: {"vocal": np.abs(noise(batch, num_frames, _VOCAL_WIDTH))},
     }
 
 
@@ -268,14 +300,17 @@ _OUTPUTS = {
     runtime.DENOISER_FILE: ("denoised",),
     runtime.CODEC_ENCODER_FILE: ("latents",),
     runtime.CODEC_DECODER_FILE: ("parameters",),
+    runtime.PLANNER_FILE: ("beat", "downbeat", "chord"),
 }
 
 
-def _graphs(denoiser: DenoiserNetwork, codec: CodecVAE) -> dict[str, onnx.ModelProto]:
+def _graphs(
+    denoiser: DenoiserNetwork, codec: CodecVAE, planner: Planner | None
+) -> dict[str, onnx.ModelProto]:
     """All graphs by file name."""
     feeds = _noise_inputs(denoiser, codec, 2, 4 * FRAME_MULTIPLE)
     models = {}
-    for file, network in _wrapped(denoiser, codec).items():
+    for file, network in _wrapped(denoiser, codec, planner).items():
         shapes = tuple(_axes(file, name, value) for name, value in feeds[file].items())
         models[file] = _exported(network, feeds[file], shapes, _OUTPUTS[file])
     return models

@@ -21,6 +21,7 @@ def release(
     *,
     name: str,
     licence: str,
+    planner: Path | None = None,
     data: Sequence[Path] = (),
 ) -> tuple[Bundle, Parity]:
     """Write the networks of two training runs as a bundle, and what they were made from.
@@ -32,6 +33,7 @@ def release(
         out: Folder of the bundle.
         name: Of the model.
         licence: Of the weights.
+        planner: Checkpoint of `fit_planner`; None leaves it out.
         data: Data sets that it was trained on.
 
     Returns:
@@ -53,13 +55,14 @@ def release(
         training={
             "minutes_denoiser": experiment.train.minutes,
             "minutes_codec": settings_of(codec).train.minutes,
+            **({} if planner is None else {"minutes_planner": settings_of(planner).train.minutes}),
             "config_hash": config_hash(experiment),
             "data_manifest_sha256": {
                 folder.name: sha256_of(folder / MANIFEST_FILE) for folder in data
             },
         },
     )
-    return export_checkpoints(codec, denoiser, out, facts)
+    return export_checkpoints(codec, denoiser, out, facts, planner)
 
 
 def settings_of(checkpoint: Path) -> Experiment:
