@@ -106,7 +106,9 @@ class VoiceDataset(Dataset[dict[str, Tensor]]):
 def _events(beats: Array, sine: int) -> Array:
     """1 in each frame [frames] in which the phase of a beat or bar passes zero."""
     phase = np.arctan2(beats[:, sine], beats[:, sine + 1]) / (2 * np.pi) % 1.0
-    passed = (np.diff(phase, append=phase[-1:]) < -0.5) & (beats[:, 0] > 0)
+    # Where the score begins or ends, the phase jumps without a beat.
+    known = (beats[:, 0] > 0) & (np.append(beats[1:, 0], 0) > 0)
+    passed = (np.diff(phase, append=phase[-1:]) < -0.5) & known
     # The phase is that of a frame's middle: of the two frames around zero, the nearer one.
     nearer_next = (1 - phase) > np.roll(phase, -1)
     events = np.zeros(len(beats), dtype=np.float32)
