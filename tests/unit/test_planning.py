@@ -40,7 +40,7 @@ def uniform(seconds):
     return np.full((int(np.ceil(seconds * RATE / 4)), 25), -np.log(25), dtype=np.float32)
 
 
-@pytest.mark.parametrize("bpm", [68, 97, 128])
+@pytest.mark.parametrize("bpm", [68, 82, 97])
 def test_beats_of_a_loose_singer_with_gaps_are_found(bpm):
     rng = np.random.default_rng(bpm)
     true = np.arange(0.4, 59.5, 60 / bpm)
@@ -48,6 +48,16 @@ def test_beats_of_a_loose_singer_with_gaps_are_found(bpm):
     found = track_beats(activations(60, sung), RATE)
     assert np.all(np.diff(found) > 0)
     assert f1(found, true) > 0.95
+
+
+@pytest.mark.parametrize("bpm", [52, 128, 170])
+def test_at_unusual_tempi_beats_are_right_up_to_doubling(bpm):
+    true = np.arange(0.4, 59.5, 60 / bpm)
+    found = track_beats(activations(60, true), RATE)
+    halves = np.arange(0.4, 59.5, 30 / bpm)
+    assert np.mean([np.abs(halves - beat).min() < 0.07 for beat in found]) > 0.95
+    steady = 60 / np.median(np.diff(found)) / bpm
+    assert min(abs(steady - ratio) for ratio in (0.5, 1, 2)) < 0.02
 
 
 def test_beats_go_on_through_a_rest():
