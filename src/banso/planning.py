@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 _FINER = 4  # beats are placed on a grid four times finer than the latents' frames
 _SLOWEST_BPM, _FASTEST_BPM = 50.0, 190.0
-_TYPICAL_BPM, _TEMPO_OCTAVES = 95.0, 0.55  # centre and spread of a log-normal prior
+_TYPICAL_BPM, _TEMPO_OCTAVES = 78.0, 0.36  # log-normal prior: the training songs' tempi
 _TIGHTNESS = 300.0  # of the tempo; bands keep time better than singers
 # What a chord change costs (nats) on the first beat of a bar, on the middle one, on the others.
 _CHANGE_COSTS = (0.5, 1.5, 4.0)
