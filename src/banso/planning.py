@@ -25,6 +25,9 @@ _FINER = 4  # beats are placed on a grid four times finer than the latents' fram
 _SLOWEST_BPM, _FASTEST_BPM = 50.0, 190.0
 _TYPICAL_BPM, _TEMPO_OCTAVES = 78.0, 0.36  # log-normal prior: the training songs' tempi
 _TIGHTNESS = 300.0  # of the tempo; bands keep time better than singers
+# Below this confidence the beats are withheld. On 24 held-out voices the one whose beats were right
+# (F1 0.92) measured 1.36, all others (F1 0.15 to 0.39) at most 1.30.
+_SURE_OF_BEATS = 1.33
 # What a chord change costs (nats) on the first beat of a bar, on the middle one, on the others.
 _CHANGE_COSTS = (0.5, 1.5, 4.0)
 
@@ -61,8 +64,8 @@ def make_plan(answers: PlanAnswers, frame_rate: float, duration_seconds: float) 
         duration_seconds: Length of the song; the plan ends there.
 
     Returns:
-        Beats, downbeats and one chord span after the other up to the end. Without two beats in
-        the song, a sheet with chords alone.
+        One chord span after the other up to the end, and beats and downbeats if the network is
+        sure of them: a band on a wrong grid fits worse than one that follows the sung onsets.
     """
     frames = min(len(answers.beat), int(np.ceil(duration_seconds * frame_rate)))
     beats = track_beats(answers.beat[:frames], frame_rate)
@@ -76,11 +79,27 @@ def make_plan(answers: PlanAnswers, frame_rate: float, duration_seconds: float) 
     costs = np.select([position == 0, position * 2 == meter], _CHANGE_COSTS[:2], _CHANGE_COSTS[2])
     # What is sung before the first beat belongs to its chord.
     borders = np.concatenate([[0.0], beats[1:], [duration_seconds]])
+    chords = _chords(answers.chord, borders, costs, frame_rate)
+    if beat_confidence(answers.beat[:frames], beats, frame_rate) < _SURE_OF_BEATS:
+        return LeadSheet(chords=chords)
     return LeadSheet(
         beats=tuple(beats.tolist()),
         downbeats=tuple(beats[position == 0].tolist()),
-        chords=_chords(answers.chord, borders, costs, frame_rate),
+        chords=chords,
     )
+
+
+def beat_confidence(probability: Array, beats: Floats, frame_rate: float) -> float:
+    """How far the answers at the beats stand above all answers, in their standard deviations.
+
+    Args:
+        probability: Of a beat in each frame [frames].
+        beats: Seconds, each within the song.
+        frame_rate: Frames per second.
+    """
+    log = np.log(probability + 1e-3)
+    frames = np.clip((beats * frame_rate).astype(np.int64), 0, len(log) - 1)
+    return float((log[frames].mean() - log.mean()) / (log.std() + 1e-6))
 
 
 def track_beats(probability: Array, frame_rate: float) -> Floats:
