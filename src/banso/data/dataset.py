@@ -21,15 +21,8 @@ _MAJOR = np.array([1, -0.3, 0, -0.5, 1, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.f
 _MINOR = np.array([1, -0.3, 0, 1, -0.5, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
 
 
-class CropDataset(Dataset[dict[str, Tensor]]):
-    """An endless supply of crops; the same index and seed give the same crop.
-
-    Args:
-        examples: Songs; those shorter than a crop are padded with silence.
-        config: Crop length and probabilities.
-        num_crops: What `len` says.
-        augment: Whether to transpose and to drop conditions.
-    """
+class _Crops(Dataset[dict[str, Tensor]]):
+    """What both data sets are made from; their arguments are described there."""
 
     def __init__(
         self, examples: Sequence[Example], config: TrainConfig, num_crops: int, *, augment: bool
@@ -39,6 +32,17 @@ class CropDataset(Dataset[dict[str, Tensor]]):
 
     def __len__(self) -> int:
         return self._num_crops
+
+
+class CropDataset(_Crops):
+    """An endless supply of crops; the same index and seed give the same crop.
+
+    Args:
+        examples: Songs; those shorter than a crop are padded with silence.
+        config: Crop length and probabilities.
+        num_crops: What `len` says.
+        augment: Whether to transpose and to drop conditions.
+    """
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """Crop `index` as `parameters`, `conditioning`, `truth` (undropped) and `known` mask."""
@@ -64,7 +68,7 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         }
 
 
-class VoiceDataset(Dataset[dict[str, Tensor]]):
+class VoiceDataset(_Crops):
     """Crops of sung melodies in all keys, with their beats and chords; for the planner.
 
     Args:
@@ -73,15 +77,6 @@ class VoiceDataset(Dataset[dict[str, Tensor]]):
         num_crops: What `len` says.
         augment: Whether to transpose.
     """
-
-    def __init__(
-        self, examples: Sequence[Example], config: TrainConfig, num_crops: int, *, augment: bool
-    ) -> None:
-        self._examples, self._config = examples, config
-        self._num_crops, self._augment = num_crops, augment
-
-    def __len__(self) -> int:
-        return self._num_crops
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """Crop `index` as `vocal`, and `beat`, `downbeat` and `chord` to be named."""

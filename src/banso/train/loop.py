@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import lightning as L
 import numpy as np
@@ -23,6 +24,7 @@ from banso.train.listening import Listening
 from banso.train.module import Batch, CodecModule, DenoiserModule, PlannerModule
 
 logger = logging.getLogger(__name__)
+ModelT = TypeVar("ModelT", bound=torch.nn.Module)
 
 _VALIDATION_CROPS = 32
 _COMPONENT_FRAMES = 60_000
@@ -94,25 +96,19 @@ def fit_planner(experiment: Experiment, *, resume: bool = False) -> Path:
 def load_planner(path: Path) -> Planner:
     """Load the planner of a checkpoint, averaged weights."""
     state, experiment = _load(path)
-    model = Planner(experiment.planner)
-    model.load_state_dict(state)
-    return model.eval()
+    return _filled(Planner(experiment.planner), state)
 
 
 def load_codec(path: Path) -> CodecVAE:
     """Load the codec of a checkpoint, averaged weights."""
     state, experiment = _load(path)
-    model = CodecVAE(experiment.codec)
-    model.load_state_dict(state)
-    return model.eval()
+    return _filled(CodecVAE(experiment.codec), state)
 
 
 def load_denoiser(path: Path) -> DenoiserNetwork:
     """Load the denoiser of a checkpoint, averaged weights."""
     state, experiment = _load(path)
-    model = DenoiserNetwork(experiment.denoiser)
-    model.load_state_dict(state)
-    return model.eval()
+    return _filled(DenoiserNetwork(experiment.denoiser), state)
 
 
 def save_weights(module: L.LightningModule, path: Path) -> None:
@@ -131,6 +127,12 @@ def _load(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
         if name.startswith("model.")
     }
     return state, from_dict(Experiment, content["hyper_parameters"]["experiment"])
+
+
+def _filled(model: ModelT, state: dict[str, torch.Tensor]) -> ModelT:
+    """Put weights into a network; return it ready to be used."""
+    model.load_state_dict(state)
+    return model.eval()
 
 
 def _fit(
