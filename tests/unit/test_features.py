@@ -87,3 +87,39 @@ def test_total_silence_has_no_pitch():
     rows = f.extract(np.zeros(RATE, np.float32))
     assert np.isfinite(rows).all()
     assert rows[:, f.PITCH].max() < 0.01
+
+
+@pytest.mark.parametrize("cents", [-40, -25, 15, 30, 45])
+def test_a_voice_off_concert_pitch_is_heard_in_its_own_tuning(cents):
+    sung = np.concatenate([voice(midi + cents / 100) for midi in (57, 60, 64, 62)])
+    stream = f.FeatureStream()
+    stream.add(sung)
+    assert abs(stream.tuning_cents() - cents) < 6
+    in_tune = f.extract(np.concatenate([voice(midi) for midi in (57, 60, 64, 62)]))
+    rows = f.extract(sung)
+    same = rows[:, f.CHROMA].argmax(axis=1) == in_tune[:, f.CHROMA].argmax(axis=1)
+    assert same[in_tune[:, f.VOICING] > 0.5].mean() > 0.95
+
+
+def test_a_voice_near_concert_pitch_is_left_there():
+    stream = f.FeatureStream()
+    stream.add(np.concatenate([voice(midi + 0.05) for midi in (57, 60, 64)]))
+    assert stream.tuning_cents() == 0
+
+
+def test_glides_have_no_tuning():
+    time = np.arange(8 * RATE) / RATE
+    midi = 57 + 7 * time / 8
+    phase = 2 * np.pi * np.cumsum(440 * 2 ** ((midi - 69) / 12)) / RATE
+    glide = sum(np.sin(k * phase) / k for k in range(1, 12)).astype(np.float32) * 0.1
+    stream = f.FeatureStream()
+    stream.add(glide)
+    assert stream.tuning_cents() == 0
+
+
+def test_silence_is_quiet_even_if_little_is_sung():
+    sound = np.zeros(120 * f.HOP_LENGTH, np.float32)
+    sound[60 * f.HOP_LENGTH : 63 * f.HOP_LENGTH] = voice(69)[: 3 * f.HOP_LENGTH]
+    level = f.extract(sound)[:, f.LEVEL]
+    assert level[60:63].min() > 0.9
+    assert np.delete(level, [60, 61, 62]).max() < 0.01
