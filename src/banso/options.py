@@ -1,9 +1,11 @@
 """What a user may choose about an accompaniment, checked where it enters."""
 
+import dataclasses
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
+from banso.config import SamplerConfig
 from banso.errors import ConfigError
 from banso.files import FORMATS
 from banso.leadsheet import LeadSheet
@@ -48,6 +50,15 @@ class GenerationOptions:
         scale = self.guidance_scale
         if scale is not None and not (isfinite(scale) and 0 <= scale <= 100):
             raise ConfigError(f"guidance_scale is {scale}; choose 0 to 100 (1 is no guidance)")
+
+    def sampler(self, own: SamplerConfig) -> SamplerConfig:
+        """Return a bundle's own settings with steps and guidance as chosen here."""
+        steps, scale = self.num_steps, self.guidance_scale
+        return dataclasses.replace(
+            own,
+            num_steps=own.num_steps if steps is None else steps,
+            guidance_scale=own.guidance_scale if scale is None else scale,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,81 +5,35 @@ Every step is a public method of `Accompanist`, in order: `listen`, `plan`, `con
 and audio are handed on window by window, so memory does not grow with the length of a song.
 """
 
-import dataclasses
 import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
-import numpy as np
-
-from banso.audio import (
-    Audio,
-    Recording,
-    Samples,
-    collect,
-    exactly,
-    resample_blocks,
-    resampled_length,
-)
+from banso.audio import Audio, Recording, Samples, collect, resampled_length
 from banso.conditioning import VOCAL, assemble
 from banso.config import SamplerConfig
+from banso.decoding import Codec, LatentDecoder, decode_latents
 from banso.delivery import OUTPUT_SAMPLE_RATE, Labels
-from banso.errors import BundleError
-from banso.features import FeatureStream
 from banso.files import AudioReader, read_audio
 from banso.generation import EvaluationCount, OnProgress, generate_latents
 from banso.leadsheet import LeadSheet
-from banso.loudness import LoudnessMeter
-from banso.mixing import Balance
+from banso.listening import FRAME_MULTIPLE, Listening, listen
 from banso.options import GenerationOptions, OutputOptions, output_paths
 from banso.outputs import OutputFiles
 from banso.planning import Planner, make_plan
 from banso.report import check_drawable, draw_report
-from banso.results import Accompaniment, BundleName, FileResult, Provenance
+from banso.results import Accompaniment, BundleName, FileResult
 from banso.sampler import ConditionalDenoiser
 from banso.scratch import Scratch
 from banso.stopwatch import Stopwatch
-from banso.survey import survey
-from banso.take import Listening, Take
+from banso.take import Take, record
 
-# The denoiser halves time twice and attends in blocks of 16 frames; all windows fit these blocks.
-FRAME_MULTIPLE = 16
+__all__ = ["FRAME_MULTIPLE", "Accompanist", "Codec", "LatentDecoder", "accompany"]
+
 # Nine digits: short enough to be noted down.
 _DRAWN_SEEDS = 10**9
-
-
-class LatentDecoder(Protocol):
-    """Turns latents into sound piece by piece; all pieces together are frames x hop samples."""
-
-    def add(self, latents: Samples) -> Samples:
-        """Take [frames, channels], return what is ready, [2, samples], possibly none."""
-        ...
-
-    def finish(self) -> Samples:
-        """Return the rest, [2, samples]."""
-        ...
-
-
-class Codec(Protocol):
-    """What the pipeline needs of a codec.
-
-    Attributes:
-        sample_rate: Hz.
-        hop_length: Samples per latent frame.
-        num_channels: Numbers per latent frame.
-    """
-
-    @property
-    def sample_rate(self) -> int: ...  # noqa: D102
-    @property
-    def hop_length(self) -> int: ...  # noqa: D102
-    @property
-    def num_channels(self) -> int: ...  # noqa: D102
-    def decode_stream(self) -> LatentDecoder:
-        """Begin to decode a song."""
-        ...
 
 
 class Accompanist:
@@ -160,7 +114,7 @@ class Accompanist:
             take = self._perform(vocals, raw, options, watch, on_progress or _ignore)
             delivery = take.delivery(vocals, raw, take.gains())
             audio = collect(delivery.accompaniment_blocks(), OUTPUT_SAMPLE_RATE)
-        provenance = self._provenance(take, delivery.gains, watch)
+        provenance = take.provenance(delivery.gains, self.bundle, watch.timings)
         return Accompaniment(audio, provenance)
 
     def accompany_file(
@@ -194,21 +148,16 @@ class Accompanist:
         ):
             take = self._perform(recording, raw, options, watch, on_progress or _ignore)
             delivery = take.delivery(recording, raw, take.gains(output.vocal_gain_db))
-            provenance = self._provenance(take, delivery.gains, watch)
+            provenance = take.provenance(delivery.gains, self.bundle, watch.timings)
             labels = Labels(output.format, provenance.comment)
             delivery.write_accompaniment(outputs.part(paths.accompaniment), labels)
             if paths.mix is not None:
                 delivery.write_mix(outputs.part(paths.mix), labels)
             if paths.report is not None:
-                draw_report(
-                    outputs.part(paths.report),
-                    recording.path.name,
-                    delivery,
-                    take.listening.features,
-                    self._frame_rate,
-                )
+                part, heard = outputs.part(paths.report), take.listening.features
+                draw_report(part, recording.path.name, delivery, heard, self._frame_rate)
         # Only now, so that the time it took to write counts.
-        provenance = self._provenance(take, delivery.gains, watch)
+        provenance = take.provenance(delivery.gains, self.bundle, watch.timings)
         return FileResult(paths, recording.duration_seconds, provenance)
 
     def listen(self, recording: Recording) -> Listening:
@@ -217,16 +166,7 @@ class Accompanist:
         Raises:
             AudioError: If the recording is too short, silent or damaged.
         """
-        surveyed = survey(recording)
-        rate = self.codec.sample_rate
-        num_samples = resampled_length(recording.num_samples, recording.sample_rate, rate)
-        num_frames = -(-num_samples // (self.codec.hop_length * FRAME_MULTIPLE)) * FRAME_MULTIPLE
-        features, meter = FeatureStream(), LoudnessMeter(rate)
-        for block in recording.blocks(rate):
-            features.add(surveyed.analysis_mono(block))
-            meter.add(surveyed.stereo(block))
-        seconds = recording.num_samples / recording.sample_rate
-        return Listening(features.finish(num_frames), surveyed, meter.integrated_lufs, seconds)
+        return listen(recording, self.codec.sample_rate, self.codec.hop_length)
 
     def plan(self, listening: Listening, options: GenerationOptions) -> LeadSheet | None:
         """Return the beats and chords to obey: those given, else those heard, if asked for."""
@@ -277,18 +217,12 @@ class Accompanist:
         Yields:
             float32 [new frames, channels]; together one row for each row of the conditioning.
         """
-        steps, scale = options.num_steps, options.guidance_scale
-        config = dataclasses.replace(
-            self.sampler,
-            num_steps=self.sampler.num_steps if steps is None else steps,
-            guidance_scale=self.sampler.guidance_scale if scale is None else scale,
-        )
         return generate_latents(
             self.denoiser,
             conditioning,
             num_channels=self.codec.num_channels,
             seed=seed,
-            config=config,
+            config=options.sampler(self.sampler),
             on_progress=on_progress or _ignore,
             count=count or EvaluationCount(),
         )
@@ -306,28 +240,11 @@ class Accompanist:
         Raises:
             BundleError: If the model produced NaN or infinity.
         """
-        rate = self.codec.sample_rate
-        num_own = resampled_length(num_samples, OUTPUT_SAMPLE_RATE, rate)
-        own = exactly(self._decoded(latents), num_own)
-        return exactly(resample_blocks(own, rate, OUTPUT_SAMPLE_RATE, num_own), num_samples)
+        return decode_latents(self.codec, latents, num_samples, OUTPUT_SAMPLE_RATE)
 
     @property
     def _frame_rate(self) -> float:
         return self.codec.sample_rate / self.codec.hop_length
-
-    def _decoded(self, latents: Iterable[Samples]) -> Iterator[Samples]:
-        decoder = self.codec.decode_stream()
-        for piece in latents:
-            yield self._checked(decoder.add(piece))
-        yield self._checked(decoder.finish())
-
-    def _checked(self, block: Samples) -> Samples:
-        if not np.isfinite(block).all():
-            raise BundleError(
-                f"bundle {self.bundle.name} made samples that are not numbers; "
-                "choose another seed, fewer steps or another bundle"
-            )
-        return block
 
     def _perform(
         self,
@@ -347,31 +264,16 @@ class Accompanist:
         num_samples = resampled_length(
             recording.num_samples, recording.sample_rate, OUTPUT_SAMPLE_RATE
         )
-        meter, peak = LoudnessMeter(OUTPUT_SAMPLE_RATE), 0.0
         generated = self.generate(conditioning, seed, options, on_progress, count)
         latents = watch.timed(generated, "denoise")
-        for block in watch.timed(self.decode(latents, num_samples), "decode"):
-            raw.append(block)
-            meter.add(block)
-            peak = max(peak, float(np.abs(block).max()))
+        sound = watch.timed(self.decode(latents, num_samples), "decode")
         return Take(
             listening=listening,
             lead_sheet=lead_sheet,
             num_samples=num_samples,
-            raw_lufs=meter.integrated_lufs,
-            raw_peak=peak,
+            level=record(sound, raw),
             seed=seed,
             num_evaluations=count.num_evaluations,
-        )
-
-    def _provenance(self, take: Take, gains: Balance, watch: Stopwatch) -> Provenance:
-        return Provenance(
-            seed=take.seed,
-            num_evaluations=take.num_evaluations,
-            timings=watch.timings,
-            bundle=self.bundle,
-            lead_sheet=take.lead_sheet,
-            lufs=take.raw_lufs + float(20 * np.log10(gains.alone)),
         )
 
 

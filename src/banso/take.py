@@ -1,31 +1,42 @@
 """What a run has found out by the time the accompaniment is decoded."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from banso.audio import Recording, Samples
-from banso.delivery import Delivery
+from banso.delivery import OUTPUT_SAMPLE_RATE, Delivery
 from banso.leadsheet import LeadSheet
+from banso.listening import Listening
+from banso.loudness import LoudnessMeter
 from banso.mixing import Balance, balance
+from banso.results import BundleName, Provenance
 from banso.scratch import Scratch
-from banso.survey import Survey
+from banso.stopwatch import Timings
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Listening:
-    """What was heard in a recording.
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How loud a generated accompaniment is, as decoded.
 
     Attributes:
-        features: float32 [frames, features]; the frames cover the recording and are padded to a
-            whole number of attention blocks.
-        survey: Channels, peak and offset.
-        vocals_lufs: Loudness of the voice as stereo; minus infinity if unmeasurable.
-        duration_seconds: Length of the recording.
+        lufs: Its integrated loudness; minus infinity if unmeasurable.
+        peak: Its largest sample, full scale 1.
     """
 
-    features: Samples
-    survey: Survey
-    vocals_lufs: float
-    duration_seconds: float
+    lufs: float
+    peak: float
+
+
+def record(sound: Iterable[Samples], raw: Scratch) -> Level:
+    """Keep sound as it comes, [2, samples] each at 44.1 kHz, and measure it."""
+    meter, peak = LoudnessMeter(OUTPUT_SAMPLE_RATE), 0.0
+    for block in sound:
+        raw.append(block)
+        meter.add(block)
+        peak = max(peak, float(np.abs(block).max()))
+    return Level(meter.integrated_lufs, peak)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -36,8 +47,7 @@ class Take:
         listening: What it goes with.
         lead_sheet: Beats and chords that it obeys, or None.
         num_samples: Its length at 44.1 kHz.
-        raw_lufs: Its loudness as decoded.
-        raw_peak: Its largest sample as decoded, full scale 1.
+        level: How loud it is.
         seed: Of its noise.
         num_evaluations: How often the denoiser ran.
     """
@@ -45,15 +55,26 @@ class Take:
     listening: Listening
     lead_sheet: LeadSheet | None
     num_samples: int
-    raw_lufs: float
-    raw_peak: float
+    level: Level
     seed: int
     num_evaluations: int
 
     def gains(self, vocal_gain_db: float = 0.0) -> Balance:
         """Return how loud voice and accompaniment are to be."""
-        return balance(self.listening.vocals_lufs, self.raw_lufs, self.raw_peak, vocal_gain_db)
+        level = self.level
+        return balance(self.listening.vocals_lufs, level.lufs, level.peak, vocal_gain_db)
 
     def delivery(self, vocals: Recording, raw: Scratch, gains: Balance) -> Delivery:
         """Return the pair, ready to be written."""
         return Delivery(vocals, self.listening.survey, raw, self.num_samples, gains)
+
+    def provenance(self, gains: Balance, bundle: BundleName, timings: Timings) -> Provenance:
+        """Return how it came about, once its level is set."""
+        return Provenance(
+            seed=self.seed,
+            num_evaluations=self.num_evaluations,
+            timings=timings,
+            bundle=bundle,
+            lead_sheet=self.lead_sheet,
+            lufs=self.level.lufs + float(20 * np.log10(gains.alone)),
+        )

@@ -12,10 +12,9 @@ import banso
 
 CORE = [
     "banso", "banso.audio", "banso.batch", "banso.bundle", "banso.chords", "banso.cli",
-    "banso.conditioning",
-    "banso.config", "banso.delivery", "banso.errors", "banso.features", "banso.files",
-    "banso.generation", "banso.leadsheet", "banso.loudness", "banso.mixing", "banso.mpeg",
-    "banso.options",
+    "banso.conditioning", "banso.config", "banso.decoding", "banso.delivery", "banso.errors",
+    "banso.features", "banso.files", "banso.generation", "banso.leadsheet", "banso.listening",
+    "banso.loudness", "banso.mixing", "banso.mpeg", "banso.options",
     "banso.outputs", "banso.pipeline", "banso.report", "banso.results", "banso.sampler",
     "banso.schedule", "banso.scratch", "banso.stopwatch", "banso.survey", "banso.take",
     "banso.truncation", "banso.version", "banso.windows",

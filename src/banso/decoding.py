@@ -1,0 +1,80 @@
+"""From latents to sound: what is asked of a codec, and a song decoded by it, piece by piece."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from banso.audio import Samples, exactly, resample_blocks, resampled_length
+from banso.errors import BundleError
+
+
+class LatentDecoder(Protocol):
+    """Turns latents into sound piece by piece; all pieces together are frames x hop samples."""
+
+    def add(self, latents: Samples) -> Samples:
+        """Take [frames, channels], return what is ready, [2, samples], possibly none."""
+        ...
+
+    def finish(self) -> Samples:
+        """Return the rest, [2, samples]."""
+        ...
+
+
+class Codec(Protocol):
+    """What the pipeline needs of a codec.
+
+    Attributes:
+        sample_rate: Hz.
+        hop_length: Samples per latent frame.
+        num_channels: Numbers per latent frame.
+    """
+
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def hop_length(self) -> int: ...  # noqa: D102
+    @property
+    def num_channels(self) -> int: ...  # noqa: D102
+    def decode_stream(self) -> LatentDecoder:
+        """Begin to decode a song."""
+        ...
+
+
+def decode_latents(
+    codec: Codec, latents: Iterable[Samples], num_samples: int, sample_rate: int
+) -> Iterator[Samples]:
+    """Turn latents into sound as they come.
+
+    Args:
+        codec: Decodes them.
+        latents: [frames, channels] each, together at least as long as the song.
+        num_samples: Length of the result.
+        sample_rate: Rate of the result, Hz; need not be the codec's.
+
+    Yields:
+        float32 [2, samples], `num_samples` in all.
+
+    Raises:
+        BundleError: If the model produced NaN or infinity.
+    """
+    own_rate = codec.sample_rate
+    num_own = resampled_length(num_samples, sample_rate, own_rate)
+    own = exactly(_decoded(codec, latents), num_own)
+    return exactly(resample_blocks(own, own_rate, sample_rate, num_own), num_samples)
+
+
+def _decoded(codec: Codec, latents: Iterable[Samples]) -> Iterator[Samples]:
+    decoder = codec.decode_stream()
+    for piece in latents:
+        yield _checked(decoder.add(piece))
+    yield _checked(decoder.finish())
+
+
+def _checked(block: Samples) -> Samples:
+    if not np.isfinite(block).all():
+        raise BundleError(
+            "the model made samples that are not numbers; "
+            "choose another seed, fewer steps or another bundle"
+        )
+    return block

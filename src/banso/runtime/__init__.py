@@ -1,0 +1,88 @@
+"""Networks as ONNX Runtime sessions, loaded from a bundle.
+
+`OnnxDenoiser` is what the sampler calls, `OnnxCodec` and `OnnxWaveformCodec` turn latents into
+sound and back, `OnnxPlanner` hears beats and chords in a voice. All take and give numpy arrays.
+Only `banso.runtime.session` imports `onnxruntime`.
+"""
+
+from dataclasses import dataclass
+
+from banso.bundle import Bundle
+from banso.errors import BundleError
+from banso.runtime.codecs import (
+    CODEC_DECODER_FILE,
+    CODEC_ENCODER_FILE,
+    ChunkedDecoder,
+    OnnxCodec,
+    OnnxWaveformCodec,
+    ParameterStream,
+    WaveformStream,
+)
+from banso.runtime.networks import CONTEXT_NAMES, OnnxDenoiser, OnnxPlanner
+from banso.runtime.session import Array, Session
+
+__all__ = [
+    "CODEC_DECODER_FILE",
+    "CODEC_ENCODER_FILE",
+    "CONTEXT_NAMES",
+    "DENOISER_FILE",
+    "ENCODER_FILE",
+    "PLANNER_FILE",
+    "Array",
+    "ChunkedDecoder",
+    "Models",
+    "OnnxCodec",
+    "OnnxDenoiser",
+    "OnnxPlanner",
+    "OnnxWaveformCodec",
+    "ParameterStream",
+    "Session",
+    "WaveformStream",
+    "load_codec",
+    "load_models",
+]
+
+ENCODER_FILE = "encoder.onnx"
+DENOISER_FILE = "denoiser.onnx"
+PLANNER_FILE = "planner.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The networks of a bundle.
+
+    Attributes:
+        denoiser: Conditioning and noise to latents.
+        codec: Latents to sound and back.
+        planner: Voice to beats and chords; None if the bundle has none.
+    """
+
+    denoiser: OnnxDenoiser
+    codec: OnnxCodec | OnnxWaveformCodec
+    planner: OnnxPlanner | None = None
+
+
+def load_models(bundle: Bundle, num_threads: int | None = None) -> Models:
+    """Load the networks of a bundle.
+
+    Args:
+        bundle: With a denoiser.
+        num_threads: CPU threads; None takes all that this process may use.
+
+    Raises:
+        BundleError: If the bundle holds a codec only, or ONNX Runtime refuses a graph.
+    """
+    if not bundle.has(DENOISER_FILE):
+        raise BundleError(f"bundle {bundle.name} holds a codec only; it cannot accompany")
+    encoder = Session(bundle.path(ENCODER_FILE), num_threads)
+    denoiser = OnnxDenoiser(encoder, Session(bundle.path(DENOISER_FILE), num_threads))
+    planner = None
+    if bundle.has(PLANNER_FILE):
+        planner = OnnxPlanner(Session(bundle.path(PLANNER_FILE), num_threads))
+    return Models(denoiser, load_codec(bundle, num_threads), planner)
+
+
+def load_codec(bundle: Bundle, num_threads: int | None = None) -> OnnxCodec | OnnxWaveformCodec:
+    """Load the codec of a bundle; see `load_models`."""
+    kind = OnnxWaveformCodec if bundle.manifest.codec_kind == "waveform" else OnnxCodec
+    return kind(bundle, num_threads)

@@ -1,0 +1,222 @@
+"""Codecs whose learned half is a pair of ONNX graphs: latents to sound and back.
+
+`OnnxCodec` is the shipped kind, with parameters between latents and sound; `OnnxWaveformCodec`
+goes from one to the other in one graph, as public VAEs do.
+"""
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+
+from banso.bundle import Bundle
+from banso.codec.analysis import analyze
+from banso.codec.parameters import NUM_PARAMETERS, Parameters
+from banso.codec.synthesis import Synthesizer
+from banso.runtime.session import Array, Session
+
+CODEC_ENCODER_FILE = "codec_encoder.onnx"
+CODEC_DECODER_FILE = "codec_decoder.onnx"
+
+# Long pieces would only cost memory. A frame of synthesis takes about 100 kB, a frame inside a
+# decoder that works on samples about 10 MB.
+_PARAMETER_PIECE, _WAVEFORM_PIECE = 256, 48
+
+
+class ChunkedDecoder:
+    """Runs a decoder over latents that arrive in pieces; the seams are exact.
+
+    A frame is decoded once its neighbours on both sides are there, as many as it depends on, so
+    pieces decode to the same as the whole.
+
+    Args:
+        decode: Maps latents [frames, channels] to rows, `rows_per_frame` to each frame.
+        context_frames: How far to each side a decoded frame depends on latents.
+        piece_frames: The most that is decoded at once, context aside.
+        rows_per_frame: For example 1 for parameters, the hop length for samples.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[[Array], Array],
+        context_frames: int,
+        piece_frames: int,
+        rows_per_frame: int = 1,
+    ) -> None:
+        self._decode, self._context = decode, context_frames
+        self._piece, self._ratio = piece_frames, rows_per_frame
+        self._held: Array | None = None
+        self._done = 0  # of the frames held, those already given out
+
+    def add(self, latents: Array) -> list[Array]:
+        """Take the next latents [frames, channels]; return what can be decoded, in pieces."""
+        self._held = latents if self._held is None else np.concatenate([self._held, latents])
+        return self._up_to(len(self._held) - self._context)
+
+    def finish(self) -> list[Array]:
+        """Decode the rest, in pieces."""
+        return [] if self._held is None else self._up_to(len(self._held))
+
+    def _up_to(self, end: int) -> list[Array]:
+        pieces: list[Array] = []
+        while self._held is not None and self._done < end:
+            stop = min(end, self._done + self._piece)
+            rows = self._decode(self._held[: stop + self._context])
+            pieces.append(rows[self._done * self._ratio : stop * self._ratio])
+            forget = max(0, stop - self._context)
+            self._held, self._done, end = self._held[forget:], stop - forget, end - forget
+        return pieces
+
+
+class _BundleCodec(ABC):
+    """What the codecs of all bundles share.
+
+    Args:
+        bundle: Holds the two graphs.
+        num_threads: CPU threads; None takes all that this process may use.
+    """
+
+    def __init__(self, bundle: Bundle, num_threads: int | None = None) -> None:
+        self._bundle, self._num_threads = bundle, num_threads
+        self._decoder = Session(bundle.path(CODEC_DECODER_FILE), num_threads)
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self._bundle.manifest.latents.sample_rate
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per latent frame."""
+        return self._bundle.manifest.latents.hop_length
+
+    @property
+    def num_channels(self) -> int:
+        """Numbers per latent frame."""
+        return self._bundle.manifest.latents.num_channels
+
+    # Playing along never encodes; a cold start need not wait for this graph.
+    @functools.cached_property
+    def _encoder(self) -> Session:
+        return Session(self._bundle.path(CODEC_ENCODER_FILE), self._num_threads)
+
+    @property
+    def _context_frames(self) -> int:
+        return self._bundle.manifest.codec_context_frames
+
+    @abstractmethod
+    def encode(self, waveform: Array) -> Array:
+        """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
+
+    @abstractmethod
+    def decode_stream(self) -> "ParameterStream | WaveformStream":
+        """Begin to decode a song."""
+
+    def roundtrip(self, waveform: Array) -> Array:
+        """What the codec makes of a waveform [2, samples]: as many samples again."""
+        stream = self.decode_stream()
+        pieces = [stream.add(self.encode(waveform)), stream.finish()]
+        return np.concatenate(pieces, axis=1)[:, : waveform.shape[1]]
+
+
+class OnnxCodec(_BundleCodec):
+    """The codec of a bundle: analysis and synthesis in numpy, the learned half as graphs.
+
+    Its bundle's manifest says `codec_kind` "parameters".
+    """
+
+    def encode(self, waveform: Array) -> Array:
+        """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
+        packed = analyze(waveform).to_array()
+        latents: Array = self._encoder.run(parameters=packed[None])["latents"][0]
+        return latents
+
+    def decode_parameters(self, latents: Array) -> Array:
+        """Packed parameters [frames, 448] of latents [frames, channels]."""
+        parameters: Array = self._decoder.run(latents=latents[None])["parameters"][0]
+        return parameters
+
+    def decode_stream(self, seed: int = 0) -> "ParameterStream":
+        """Begin to decode a song.
+
+        Args:
+            seed: Of the synthesis' noise.
+        """
+        decoder = ChunkedDecoder(self.decode_parameters, self._context_frames, _PARAMETER_PIECE)
+        return ParameterStream(decoder, seed)
+
+
+class ParameterStream:
+    """Latents to sound, piece by piece, by way of packed parameters.
+
+    Args:
+        decoder: Latents to packed parameters.
+        seed: Of the synthesis' noise.
+    """
+
+    def __init__(self, decoder: ChunkedDecoder, seed: int) -> None:
+        self._decoder, self._synthesizer = decoder, Synthesizer(seed)
+
+    def add(self, latents: Array) -> Array:
+        """Take [frames, channels], return what is ready, [2, samples], possibly none."""
+        return self._play(self._decoder.add(latents))
+
+    def finish(self) -> Array:
+        """Return the rest, [2, samples]."""
+        return self._play(self._decoder.finish())
+
+    def _play(self, pieces: list[Array]) -> Array:
+        empty = np.zeros((0, NUM_PARAMETERS), dtype=np.float32)
+        played = [self._synthesizer.add(Parameters.from_array(p)) for p in (*pieces, empty)]
+        return np.concatenate(played, axis=1)
+
+
+class OnnxWaveformCodec(_BundleCodec):
+    """A codec whose graphs hold waveform and latents on both sides, such as a public VAE's.
+
+    Its bundle's manifest says `codec_kind` "waveform".
+    """
+
+    def encode(self, waveform: Array) -> Array:
+        """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
+        short = -waveform.shape[1] % self.hop_length
+        padded = np.pad(waveform, ((0, 0), (0, short)))
+        latents: Array = self._encoder.run(waveform=padded[None])["latents"][0]
+        return latents
+
+    def decode_waveform(self, latents: Array) -> Array:
+        """Samples [frames * hop_length, 2], time first, of latents [frames, channels]."""
+        waveform: Array = self._decoder.run(latents=latents[None])["waveform"][0]
+        return waveform.T
+
+    def decode_stream(self) -> "WaveformStream":
+        """Begin to decode a song."""
+        return WaveformStream(
+            ChunkedDecoder(
+                self.decode_waveform, self._context_frames, _WAVEFORM_PIECE, self.hop_length
+            )
+        )
+
+
+class WaveformStream:
+    """Latents to sound, piece by piece, by a decoder that gives samples.
+
+    Args:
+        decoder: Latents to samples, time first.
+    """
+
+    def __init__(self, decoder: ChunkedDecoder) -> None:
+        self._decoder = decoder
+
+    def add(self, latents: Array) -> Array:
+        """Take [frames, channels], return what is ready, [2, samples], possibly none."""
+        return self._joined(self._decoder.add(latents))
+
+    def finish(self) -> Array:
+        """Return the rest, [2, samples]."""
+        return self._joined(self._decoder.finish())
+
+    @staticmethod
+    def _joined(pieces: list[Array]) -> Array:
+        return np.concatenate([np.zeros((0, 2), np.float32), *pieces]).T

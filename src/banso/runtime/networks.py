@@ -1,0 +1,69 @@
+"""The networks that listen and play: `OnnxDenoiser`, `OnnxPlanner`."""
+
+import numpy as np
+
+from banso.conditioning import KNOWN
+from banso.planning import PlanAnswers
+from banso.runtime.session import Array, Session
+from banso.sampler import Denoiser
+
+# In this order both as outputs of the encoder and as inputs of the denoiser.
+CONTEXT_NAMES = ("context_full", "half_keys", "half_values", "quarter_keys", "quarter_values")
+
+# The planner attends over all it is given, so what is longer than 190 s is heard in parts, each
+# with 24 s more on either side. Multiples of 16 frames.
+_PLANNER_FRAMES, _PLANNER_CONTEXT = 4_096, 512
+
+
+class OnnxDenoiser:
+    """The denoiser of a bundle.
+
+    Args:
+        encoder: Graph `conditioning` -> contexts.
+        hourglass: Graph `latents`, `sigma`, contexts, `known` -> `denoised`.
+    """
+
+    def __init__(self, encoder: Session, hourglass: Session) -> None:
+        self._encoder, self._hourglass = encoder, hourglass
+
+    def condition(self, conditioning: Array) -> Denoiser:
+        """Encode the conditioning [batch, frames, features] once, for all steps to come."""
+        context = self._encoder.run(conditioning=conditioning)
+        known = np.ascontiguousarray(conditioning[..., KNOWN])
+
+        def denoise(noisy: Array, sigma: float) -> Array:
+            levels = np.full(len(noisy), sigma, dtype=np.float32)
+            return self._hourglass.run(latents=noisy, sigma=levels, known=known, **context)[
+                "denoised"
+            ]
+
+        return denoise
+
+
+class OnnxPlanner:
+    """The planner of a bundle: beats and chords, frame by frame, as it hears them in a voice.
+
+    Args:
+        planner: Graph `vocal` -> `beat`, `downbeat`, `chord`.
+    """
+
+    def __init__(self, planner: Session) -> None:
+        self._planner = planner
+
+    def answer(self, vocal: Array) -> PlanAnswers:
+        """Answer for a whole song; time and memory grow no faster than its length.
+
+        Args:
+            vocal: The vocal group of the conditioning [frames, 84]; frames a multiple of 16.
+        """
+        frames, context = len(vocal), _PLANNER_CONTEXT
+        step = _PLANNER_FRAMES - 2 * context if frames > _PLANNER_FRAMES else _PLANNER_FRAMES
+        parts: list[list[Array]] = []
+        for start in range(0, frames, step):
+            stop = min(start + step, frames)
+            first = max(0, start - context)
+            heard = self._planner.run(vocal=vocal[None, first : stop + context])
+            full, quarter = (slice((start - first) // n, (stop - first) // n) for n in (1, 4))
+            cut = {"beat": full, "downbeat": full, "chord": quarter}
+            parts.append([heard[name][0, where] for name, where in cut.items()])
+        return PlanAnswers(*(np.concatenate(part) for part in zip(*parts, strict=True)))
