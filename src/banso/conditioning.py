@@ -4,6 +4,7 @@ Each group carries a presence flag, so that "not given" differs from "zero"; tra
 groups one by one, and at inference any but the voice may be absent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +19,19 @@ Array = NDArray[np.float32]
 
 NUM_STYLE_SLOTS = 16
 NUM_CHANNELS = 64
+PART_NAMES = ("drums", "bass", "harmony", "extra")
 
 # Groups: the flag comes first. Chords hold 12 sounding pitch classes, then 12 for the bass; beats
-# sine and cosine of the phase within the beat and within the bar.
+# sine and cosine of the phase within the beat and within the bar; parts one number for each part that
+# is to be written; others the latents of parts that are there already.
 VOCAL = slice(0, 1 + features.NUM_FEATURES)
 BEATS = slice(VOCAL.stop, VOCAL.stop + 5)
 CHORDS = slice(BEATS.stop, BEATS.stop + 25)
 STYLE = slice(CHORDS.stop, CHORDS.stop + NUM_STYLE_SLOTS)
 KNOWN = slice(STYLE.stop, STYLE.stop + 1 + NUM_CHANNELS)
-NUM_CONDITIONS = KNOWN.stop
+PARTS = slice(KNOWN.stop, KNOWN.stop + 1 + len(PART_NAMES))
+OTHERS = slice(PARTS.stop, PARTS.stop + 1 + NUM_CHANNELS)
+NUM_CONDITIONS = OTHERS.stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ def assemble(
     lead_sheet: LeadSheet | None = None,
     style: str | None = None,
     styles: tuple[str, ...] = (),
+    parts: Sequence[str] = (),
+    others: Array | None = None,
 ) -> Array:
     """Lay out the conditioning of a song without known latents.
 
@@ -58,12 +65,14 @@ def assemble(
         lead_sheet: Beats and chords, as far as known.
         style: One of `styles`, or None for any.
         styles: Names the model was trained with, in its order.
+        parts: Which of `PART_NAMES` to write; none for the whole band.
+        others: Latents [frames, channels] of parts that are there already, to play along with.
 
     Returns:
         [frames, NUM_CONDITIONS], float32.
 
     Raises:
-        ConfigError: If the style is unknown.
+        ConfigError: If the style or a part is unknown.
     """
     num_frames = len(vocal_features)
     array = np.zeros((num_frames, NUM_CONDITIONS), dtype=np.float32)
@@ -77,7 +86,24 @@ def assemble(
         if style not in styles:
             raise ConfigError(f"style '{style}' is unknown; choose one of {', '.join(styles)}")
         array[:, STYLE.start + styles.index(style)] = 1
+    if parts:
+        array[:, PARTS] = part_row(parts)
+    if others is not None:
+        array[:, OTHERS.start] = 1
+        array[:, OTHERS.start + 1 : OTHERS.stop] = others
     return array
+
+
+def part_row(parts: Sequence[str]) -> Array:
+    """Return the parts group of one frame [5]: presence, then 1 for each part to be written.
+
+    Raises:
+        ConfigError: If a part is unknown.
+    """
+    unknown = [part for part in parts if part not in PART_NAMES]
+    if unknown:
+        raise ConfigError(f"part '{unknown[0]}' is unknown; choose of {', '.join(PART_NAMES)}")
+    return np.array([1, *(part in parts for part in PART_NAMES)], dtype=np.float32)
 
 
 def with_known(conditioning: Array, known: Known) -> Array:

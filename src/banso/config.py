@@ -118,6 +118,7 @@ class TrainConfig:
 
     data: str = "work/cache"
     run: str = "runs/default"
+    start_from: str = ""  # checkpoint whose weights are taken over as far as they fit
     minutes: float = 60.0
     max_steps: int = 1_000_000
     batch_size: int = 16
@@ -133,10 +134,13 @@ class TrainConfig:
     validation_steps: int = 500
     loader_workers: int = 0
     max_transpose: int = 3  # semitones either way, in the parameter domain
+    max_stretch: float = 0.16  # of log pace either way, for voices
     drop_all: float = 0.1  # probability that every condition is dropped, for guidance
     drop_chords: float = 0.5
     drop_beats: float = 0.5
     drop_style: float = 0.5
+    drop_parts: float = 0.5  # probability that "the whole band" is left unsaid
+    drop_others: float = 0.4  # probability that parts already there are not heard
     keep_known: float = 0.4  # probability that a prefix or part of the latents is given
     sigma_mean: float = 0.0  # of log sigma in training; Karras et al. 2022, table 1
     sigma_std: float = 1.6

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 _FINER = 4  # beats are placed on a grid four times finer than the latents' frames
 _SLOWEST_BPM, _FASTEST_BPM = 50.0, 190.0
+NUM_TEMPI = 56  # a twenty-eighth of an octave each: 2.5 %
 _TYPICAL_BPM, _TEMPO_OCTAVES = 78.0, 0.36  # log-normal prior: the training songs' tempi
 _TIGHTNESS = 300.0  # of the tempo; bands keep time better than singers
 # Below this confidence the beats are withheld. On 24 held-out voices the one whose beats were right
@@ -87,6 +88,11 @@ def make_plan(answers: PlanAnswers, frame_rate: float, duration_seconds: float) 
         downbeats=tuple(beats[position == 0].tolist()),
         chords=chords,
     )
+
+
+def tempo_bins_bpm() -> Floats:
+    """Tempi [NUM_TEMPI] between which the planner decides, evenly spaced on a log scale."""
+    return _SLOWEST_BPM * 4.0 ** ((np.arange(NUM_TEMPI) + 0.5) / NUM_TEMPI)
 
 
 def beat_confidence(probability: Array, beats: Floats, frame_rate: float) -> float:

@@ -79,6 +79,18 @@ def test_known_latents_stand_only_where_they_are_known():
     assert not plain[:, c.KNOWN].any()
 
 
+def test_parts_and_what_is_there_already_stand_in_their_groups():
+    latents = np.random.default_rng(0).standard_normal((100, c.NUM_CHANNELS), dtype=np.float32)
+    array = assembled(parts=("bass", "extra"), others=latents)
+    np.testing.assert_array_equal(array[7, c.PARTS], [1, 0, 1, 0, 1])
+    assert np.all(array[:, c.OTHERS.start] == 1)
+    np.testing.assert_array_equal(array[:, c.OTHERS.start + 1 : c.OTHERS.stop], latents)
+    assert not assembled()[:, c.PARTS.start :].any()
+    assert not c.null_conditioning(array)[:, c.PARTS.start :].any()
+    with pytest.raises(ConfigError, match="drums, bass, harmony, extra"):
+        assembled(parts=("triangle",))
+
+
 def test_null_conditioning_forgets_all_but_what_is_fixed():
     # In SAMUeL's code the condition is never really dropped, so guidance compares two of a kind.
     array = assembled(lead_sheet=SHEET, style="rock")

@@ -7,8 +7,16 @@ from banso import conditioning as c  # noqa: E402
 from banso import features  # noqa: E402
 from banso.config import TrainConfig  # noqa: E402
 from banso.data.cache import Example  # noqa: E402
-from banso.data.dataset import VoiceDataset, _events, _triads, transpose_conditions  # noqa: E402
+from banso.data.dataset import (  # noqa: E402
+    VoiceDataset,
+    _events,
+    _tempo,
+    _triads,
+    at_pace,
+    transpose_conditions,
+)
 from banso.leadsheet import ChordSpan, LeadSheet  # noqa: E402
+from banso.planning import tempo_bins_bpm  # noqa: E402
 from banso.train.module import tolerant_loss  # noqa: E402
 from tiny_networks import tiny_planner  # noqa: E402
 
@@ -55,7 +63,7 @@ def test_chords_become_the_triad_they_hold():
 
 
 def test_transposed_crops_move_voice_and_chords_together():
-    config = TrainConfig(crop_frames=256, seed=1)
+    config = TrainConfig(crop_frames=256, seed=1, max_stretch=0.0)
     rows = sung()
     empty = np.zeros((FRAMES, 0), np.float16)
     example = Example("a", "train", empty, rows.astype(np.float16))
@@ -115,3 +123,22 @@ def test_an_answer_one_frame_off_costs_little_and_two_off_a_lot():
         losses.append(tolerant_loss(logits, events).item())
     assert losses[1] == pytest.approx(losses[0], abs=1e-3)
     assert losses[2] > losses[0] + 5
+
+
+@pytest.mark.parametrize("pace", [0.85, 1.0, 1.18])
+def test_a_faster_voice_has_its_beats_and_onsets_closer_together(pace):
+    rows = sung()
+    first = c.VOCAL.start + 1 + features.ONSETS.start
+    onset = 1003  # quarter frames
+    rows[onset // 4, first + onset % 4] = 1
+    moved = at_pace(rows, pace)
+    assert len(moved) == round(FRAMES / pace)
+    bpm = tempo_bins_bpm()[_tempo(moved[:, c.BEATS]).argmax()]
+    assert bpm == pytest.approx(60 / 0.55 * pace, rel=0.02)
+    fine = moved[:, first : first + features.ONSETS_PER_FRAME].reshape(-1)
+    assert abs(int(fine.argmax()) - onset / pace) <= 1
+    assert set(np.unique(moved[:, c.CHORDS])) <= {0.0, 1.0}
+
+
+def test_without_beats_no_tempo_is_asked_for():
+    assert not _tempo(np.zeros((200, 5), np.float32)).any()

@@ -8,7 +8,6 @@ from banso.data.render import (
     SAMPLE_RATE,
     find_soundfonts,
     level_db,
-    limited,
     render_band,
     write_midi,
 )
@@ -41,7 +40,7 @@ def _onsets(waveform, times):
 def test_onsets_are_where_the_score_has_them():
     times = [0.5, 2.3456, 5.0, 7.7]
     font = find_soundfonts()[0]
-    waveform = render_band(_clicks(times), 9 * SAMPLE_RATE, font.path, np.random.default_rng(0))
+    waveform = render_band(_clicks(times), 9 * SAMPLE_RATE, font.path, np.random.default_rng(0)).mix
     assert waveform.shape == (2, 9 * SAMPLE_RATE)
     late = _onsets(waveform, times) - times
     # The sample's own attack takes 1 to 3 ms; the clock must not drift over the file.
@@ -53,19 +52,23 @@ def test_level_peak_and_panning():
     font = find_soundfonts()[0]
     left = render_band(
         _clicks(np.arange(0, 4, 0.25), pan=0), 4 * SAMPLE_RATE, font.path, np.random.default_rng(0)
-    )
+    ).mix
     power = np.square(left).mean(axis=1)
     assert power[0] > 4 * power[1]
     assert -24 < level_db(left) < -13
     assert np.max(np.abs(left)) <= 0.98
 
 
-def test_limiter_keeps_what_is_below_its_knee():
-    quiet = np.linspace(-0.5, 0.5, 11, dtype=np.float32)
-    assert np.array_equal(limited(quiet), quiet)
-    loud = np.array([-3.0, 0.5, 2.0], np.float32)
-    assert limited(loud)[1] == 0.5
-    assert np.max(np.abs(limited(loud))) <= 0.98
+def test_parts_add_up_to_the_mix_exactly():
+    font = find_soundfonts()[0]
+    bass = Track(part="bass", program=33, is_drums=False, level=127, pan=64, reverb=40, chorus=0,
+                 notes=tuple(Note(t, t + 0.4, 40, 127) for t in np.arange(0, 3, 0.5)))  # fmt: skip
+    band = _clicks(np.arange(0, 3, 0.25))
+    both = Band(style="test", tracks=(*band.tracks, bass))
+    rendered = render_band(both, 3 * SAMPLE_RATE, font.path, np.random.default_rng(1))
+    assert list(rendered.parts) == ["drums", "bass"]
+    assert np.array_equal(sum(rendered.parts.values()), rendered.mix)
+    assert all(level_db(part) > -60 for part in rendered.parts.values())
 
 
 def test_level_ignores_pauses():

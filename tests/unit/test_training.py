@@ -1,17 +1,20 @@
 import numpy as np
 import pytest
 
+from banso.errors import ConfigError
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from banso.codec.parameters import NUM_PARAMETERS  # noqa: E402
-from banso.conditioning import KNOWN  # noqa: E402
+from banso.conditioning import KNOWN, OTHERS, PART_NAMES, PARTS  # noqa: E402
 from banso.config import CodecConfig, Experiment, TrainConfig  # noqa: E402
 from banso.data.cache import Example  # noqa: E402
+from banso.data.dataset import CropDataset  # noqa: E402
 from banso.data.manifest import SPLITS, split_of  # noqa: E402
 from banso.train import loop  # noqa: E402
 from banso.train.export import rounded  # noqa: E402
-from banso.train.module import CodecModule  # noqa: E402
+from banso.train.module import CodecModule, assemble_batch  # noqa: E402
 
 pytestmark = pytest.mark.lab
 TINY = CodecConfig(encoder_dim=8, encoder_layers=1, decoder_dim=8, decoder_layers=1)
@@ -71,3 +74,59 @@ def test_no_song_is_in_two_splits(monkeypatch):
     assert not names[0] & names[1]
     assert all(split_of(song) == "train" for song in names[0])
     assert {split_of(song) for song in songs} == set(SPLITS)
+
+
+def with_parts(name):
+    rows = np.random.default_rng(1).random((64, NUM_PARAMETERS)).astype(np.float16)
+    conditions = np.ones((64, KNOWN.start), np.float16)
+    return Example(name, "train", rows, conditions, ("drums", "bass"), (2 * rows))
+
+
+def test_a_part_is_asked_for_by_name_and_the_others_are_heard_now_and_then():
+    config = TrainConfig(crop_frames=16, drop_all=0.2, drop_others=0.5, max_transpose=0)
+    crops = [CropDataset([with_parts("p")], config, 400, augment=True)[i] for i in range(400)]
+    named = [crop["parts"].tolist() == [1, 1, 1, 0, 0] for crop in crops]
+    assert np.mean(named) == pytest.approx(0.8, abs=0.06)
+    assert np.mean([bool(crop["hears_others"]) for crop in crops]) == pytest.approx(0.4, abs=0.08)
+    for crop, asked in zip(crops, named, strict=True):
+        assert asked or not crop["parts"].any()
+        assert asked or not crop["hears_others"]
+        torch.testing.assert_close(crop["others"], 2 * crop["parameters"], atol=5e-3, rtol=0)
+
+
+def test_the_whole_band_may_go_without_saying():
+    config = TrainConfig(crop_frames=16, drop_all=0.0, drop_parts=0.5)
+    song = example("whole", "train")
+    song = Example("w", "train", song.parameters, song.conditions + np.float16(1))
+    crops = [CropDataset([song], config, 200, augment=True)[i] for i in range(200)]
+    said = [bool(crop["parts"].any()) for crop in crops]
+    assert np.mean(said) == pytest.approx(0.5, abs=0.1)
+    assert all(crop["parts"].sum() in (0, 1 + len(PART_NAMES)) for crop in crops)
+    assert not any(crop["hears_others"] for crop in crops)
+
+
+def test_conditions_of_a_batch_stand_where_inference_puts_them():
+    config = TrainConfig(crop_frames=16, drop_all=0.0, drop_others=0.0, keep_known=0.0)
+    crop = CropDataset([with_parts("p")], config, 1, augment=True)[0]
+    batch = {name: value[None] for name, value in crop.items()}
+    latents, others = torch.randn(1, 16, 64), torch.randn(1, 16, 64)
+    rows = assemble_batch(batch, latents, others)[0]
+    assert rows[:, PARTS].tolist() == [[1, 1, 1, 0, 0]] * 16
+    assert rows[:, OTHERS.start].tolist() == [1] * 16
+    torch.testing.assert_close(rows[:, OTHERS.start + 1 : OTHERS.stop], others[0])
+    assert not rows[:, KNOWN].any()
+
+
+def test_a_network_that_grew_begins_as_what_it_was(tmp_path):
+    small, path = loop.CodecModule(Experiment(codec=TINY)), tmp_path / "small.ckpt"
+    loop.save_weights(small, path)
+    again = loop.CodecModule(Experiment(codec=TINY)).model
+    # One input more than the checkpoint knows, and one layer that it does not have.
+    again.analyse = torch.nn.Linear(NUM_PARAMETERS + 1, 64)
+    again.extra = torch.nn.Linear(2, 2)
+    fresh = loop.take_over(again, path)
+    assert fresh == ["extra.weight", "extra.bias"]
+    torch.testing.assert_close(again.analyse.weight[:, :-1], small.model.analyse.weight)
+    assert not again.analyse.weight[:, -1].any()
+    with pytest.raises(ConfigError, match="start_from"):
+        loop.take_over(torch.nn.Linear(3, 3), path)

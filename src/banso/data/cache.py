@@ -1,10 +1,12 @@
 """Prepared items to arrays that training reads: codec parameters, features, conditions.
 
-One `.npz` an item, half precision, so that a thousand 96-second items fit into 2 GB of memory.
+One `.npz` for the whole band of an item, and one for a random choice of its parts beside the rest,
+half precision, so that a thousand 96-second items fit into 2 GB of memory.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +33,18 @@ class Example:
     Attributes:
         item_id: Of the manifest.
         split: `train`, `validation` or `test`.
-        parameters: [frames, NUM_PARAMETERS] of the accompaniment.
-        conditions: [frames, KNOWN.start]: everything but known latents.
+        parameters: [frames, NUM_PARAMETERS] of what is to be played.
+        conditions: [frames, KNOWN.start]: voice, plan and style.
+        parts: Which parts of `PART_NAMES` are to be played.
+        others: [frames, NUM_PARAMETERS] of the parts that are there already; None for none.
     """
 
     item_id: str
     split: str
     parameters: Array
     conditions: Array
+    parts: tuple[str, ...] = c.PART_NAMES
+    others: Array | None = None
 
 
 def build_cache(items: Path, out: Path, styles: tuple[str, ...], workers: int = 2) -> int:
@@ -67,7 +73,7 @@ def build_cache(items: Path, out: Path, styles: tuple[str, ...], workers: int = 
 
 
 def encode_item(folder: Path, out: Path, styles: tuple[str, ...]) -> bool:
-    """Encode one item folder into `out`; pure but for the file it writes."""
+    """Encode one item folder into `out`; pure but for the files it writes."""
     item = Item.from_json(json.loads((folder / "item.json").read_text(encoding="utf-8")))
     band = _at_codec_rate(read_audio(folder / "accompaniment.flac"))
     voice = _at_codec_rate(read_audio(folder / "vocals.flac"))
@@ -81,8 +87,41 @@ def encode_item(folder: Path, out: Path, styles: tuple[str, ...]) -> bool:
         style=item.style if item.style in styles else None,
         styles=styles,
     )
-    save_example(out / f"{folder.name}.npz", parameters, rows[:, : c.KNOWN.start], item.split)
+    conditions = rows[:, : c.KNOWN.start]
+    chosen = _choose_parts(folder, item.item_id)
+    if chosen:
+        target, others = (
+            _sum_of_parts(folder, names, num_frames)
+            for names in (chosen, [n for n in _parts_of(folder) if n not in chosen])
+        )
+        path = out / f"{folder.name}-parts.npz"
+        save_example(path, target, conditions, item.split, parts=chosen, others=others)
+    # Last, because its presence says that the item is encoded.
+    save_example(out / f"{folder.name}.npz", parameters, conditions, item.split)
     return True
+
+
+def _parts_of(folder: Path) -> list[str]:
+    return [name for name in c.PART_NAMES if (folder / "parts" / f"{name}.flac").exists()]
+
+
+def _choose_parts(folder: Path, item_id: str) -> tuple[str, ...]:
+    """Draw some of an item's parts, never all; none if it has fewer than two."""
+    names = _parts_of(folder)
+    if len(names) < 2:
+        return ()
+    digest = hashlib.md5(item_id.encode(), usedforsecurity=False).hexdigest()
+    rng = np.random.default_rng(int(digest[:8], 16))
+    count = int(rng.integers(1, len(names)))
+    drawn = rng.permutation(len(names))[:count]
+    return tuple(name for i, name in enumerate(names) if i in drawn)
+
+
+def _sum_of_parts(folder: Path, names: Sequence[str], num_frames: int) -> NDArray[np.float32]:
+    """Codec parameters [frames, NUM_PARAMETERS] of some parts played together."""
+    sounds = [_at_codec_rate(read_audio(folder / "parts" / f"{name}.flac")) for name in names]
+    total = np.sum(sounds, axis=0, dtype=np.float32)
+    return analyze(total[:, : num_frames * HOP_LENGTH]).to_array()
 
 
 def cache_recording(samples: NDArray[np.float32], name: str, out: Path, split: str) -> None:
@@ -101,16 +140,25 @@ def cache_recording(samples: NDArray[np.float32], name: str, out: Path, split: s
 
 
 def save_example(
-    target: Path, parameters: NDArray[np.float32], conditions: NDArray[np.float32], split: str
+    target: Path,
+    parameters: NDArray[np.float32],
+    conditions: NDArray[np.float32],
+    split: str,
+    *,
+    parts: Sequence[str] = c.PART_NAMES,
+    others: NDArray[np.float32] | None = None,
 ) -> None:
     """Write one `Example` in half precision; the file appears complete or not at all."""
     partial = target.with_suffix(".tmp")
+    extra = {} if others is None else {"others": others.astype(np.float16)}
     with partial.open("wb") as file:
         np.savez(
             file,
             parameters=parameters.astype(np.float16),
             conditions=conditions.astype(np.float16),
             split=np.array(split),
+            parts=np.array(parts),
+            **extra,
         )
     partial.replace(target)
 
@@ -128,7 +176,12 @@ def load_cache(folder: Path, split: str | None = None) -> Iterator[Example]:
         with np.load(path, allow_pickle=False) as arrays:
             if split in (None, str(arrays["split"])):
                 yield Example(
-                    path.stem, str(arrays["split"]), arrays["parameters"], arrays["conditions"]
+                    path.stem,
+                    str(arrays["split"]),
+                    arrays["parameters"],
+                    arrays["conditions"],
+                    tuple(arrays["parts"].tolist()) if "parts" in arrays else c.PART_NAMES,
+                    arrays["others"] if "others" in arrays else None,
                 )
 
 

@@ -13,6 +13,7 @@ from banso import features
 from banso.codec import parameters as p
 from banso.config import TrainConfig
 from banso.data.cache import Example
+from banso.planning import NUM_TEMPI, tempo_bins_bpm
 
 Array = NDArray[np.float32]
 
@@ -45,7 +46,11 @@ class CropDataset(_Crops):
     """
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Crop `index` as `parameters`, `conditioning`, `truth` (undropped) and `known` mask."""
+        """Crop `index` as tensors.
+
+        `parameters`, `conditions`, `truth` (conditions undropped), `known` mask, `parts` group [5],
+        and `others`, parameters of the parts already there (zeros if `hears_others` is False).
+        """
         rng = np.random.default_rng((self._config.seed, index))
         example = self._examples[int(rng.integers(len(self._examples)))]
         size = self._config.crop_frames
@@ -53,19 +58,40 @@ class CropDataset(_Crops):
         rows = slice(start, start + size)
         parameters = _padded(example.parameters[rows], size)
         truth = _padded(example.conditions[rows], size)
+        others = np.zeros_like(parameters)
+        if example.others is not None:
+            others = _padded(example.others[rows], size)
         if self._augment and self._config.max_transpose:
             limit = self._config.max_transpose
             semitones = int(rng.integers(-limit, limit + 1))
             parameters = transpose_parameters(parameters, semitones)
+            others = transpose_parameters(others, semitones)
             truth = transpose_conditions(truth, semitones)
         given = drop_conditions(truth, rng, self._config) if self._augment else truth
+        parts, hears_others = self._parts(example, given, rng)
         known = known_mask(size, rng, self._config.keep_known if self._augment else 0.0)
         return {
             "parameters": torch.from_numpy(parameters),
             "conditions": torch.from_numpy(given),
             "truth": torch.from_numpy(truth),
             "known": torch.from_numpy(known),
+            "parts": torch.from_numpy(parts),
+            "others": torch.from_numpy(others),
+            "hears_others": torch.tensor(hears_others),
         }
+
+    def _parts(
+        self, example: Example, given: Array, rng: np.random.Generator
+    ) -> tuple[Array, bool]:
+        """Say which parts to play, and whether the others are heard; nothing if all is dropped."""
+        whole = len(example.parts) == len(c.PART_NAMES)
+        unsaid = whole and (not self._augment or rng.random() < self._config.drop_parts)
+        deaf = example.others is None or (
+            self._augment and rng.random() < self._config.drop_others
+        )
+        if unsaid or not given.any():
+            return np.zeros(c.PARTS.stop - c.PARTS.start, dtype=np.float32), False
+        return c.part_row(example.parts), not deaf
 
 
 class VoiceDataset(_Crops):
@@ -79,12 +105,20 @@ class VoiceDataset(_Crops):
     """
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Crop `index` as `vocal`, and `beat`, `downbeat` and `chord` to be named."""
+        """Crop `index` as `vocal` and what is to be named.
+
+        `beat`, `downbeat` and `chord` as in `banso.model.planner.Plan`, `phase` [frames / 2, 5]
+        with a flag in front, and `tempo` [NUM_TEMPI], a distribution, zeros if unknown.
+        """
         rng = np.random.default_rng((self._config.seed, index))
         example = self._examples[int(rng.integers(len(self._examples)))]
         size = self._config.crop_frames
-        start = int(rng.integers(max(1, len(example.conditions) - size + 1)))
-        rows = _padded(example.conditions[start : start + size], size)
+        stretch = self._config.max_stretch if self._augment else 0.0
+        pace = float(np.exp(rng.uniform(-stretch, stretch)))
+        length = min(len(example.conditions), int(size * pace))
+        start = int(rng.integers(max(1, len(example.conditions) - length + 1)))
+        rows = example.conditions[start : start + length].astype(np.float32)
+        rows = _padded(at_pace(rows, pace)[:size], size)
         if self._augment:
             # An octave either way makes high and low voices of the same melody.
             semitones = int(rng.integers(-6, 6)) + 12 * int(rng.integers(-1, 2))
@@ -95,7 +129,58 @@ class VoiceDataset(_Crops):
             "beat": torch.from_numpy(beat),
             "downbeat": torch.from_numpy(downbeat),
             "chord": torch.from_numpy(_triads(rows[::4, c.CHORDS])),
+            "phase": torch.from_numpy(rows[::2, c.BEATS]),
+            "tempo": torch.from_numpy(_tempo(rows[:, c.BEATS])),
         }
+
+
+def at_pace(rows: Array, pace: float) -> Array:
+    """Play conditions [frames, features] faster or slower by linear interpolation.
+
+    Onsets have four values a frame, which are laid out in time before they are moved; chords are
+    not blended.
+
+    Args:
+        rows: Voice, beats, chords and style of consecutive frames.
+        pace: 1.1 for 10 % faster.
+
+    Returns:
+        [round(frames / pace), features].
+    """
+    if pace == 1.0:
+        return rows
+    count = max(1, round(len(rows) / pace))
+    moved = _interpolated(rows, count)
+    nearest = np.minimum(((np.arange(count) + 0.5) * pace).astype(np.int64), len(rows) - 1)
+    moved[:, c.CHORDS] = rows[nearest][:, c.CHORDS]
+    first = c.VOCAL.start + 1 + features.ONSETS.start
+    for start in (first, first + features.ONSETS_PER_FRAME):
+        part = slice(start, start + features.ONSETS_PER_FRAME)
+        fine = rows[:, part].reshape(-1, 1)
+        moved[:, part] = _interpolated(fine, count * features.ONSETS_PER_FRAME).reshape(count, -1)
+    return moved
+
+
+def _interpolated(rows: Array, count: int) -> Array:
+    """Resample [frames, features] to a number of frames over the same time."""
+    place = np.clip((np.arange(count) + 0.5) * len(rows) / count - 0.5, 0, len(rows) - 1)
+    below = np.minimum(place.astype(np.int64), max(0, len(rows) - 2))
+    share = (place - below).astype(np.float32)[:, None]
+    above = np.minimum(below + 1, len(rows) - 1)
+    return rows[below] * (1 - share) + rows[above] * share
+
+
+def _tempo(beats: Array) -> Array:
+    """Distribution [NUM_TEMPI] around the median tempo of beat phases; zeros if there are none."""
+    phase = np.arctan2(beats[:, 1], beats[:, 2]) / (2 * np.pi)
+    known = (beats[1:, 0] > 0) & (beats[:-1, 0] > 0)
+    if known.sum() < 32:
+        return np.zeros(NUM_TEMPI, dtype=np.float32)
+    steps = (np.diff(phase)[known] + 0.5) % 1.0 - 0.5
+    bpm = 60 * float(np.median(steps)) * features.SAMPLE_RATE / features.HOP_LENGTH
+    distance = np.log2(tempo_bins_bpm() / max(bpm, 1.0)) * NUM_TEMPI / 2
+    bell = np.exp(-0.5 * distance**2) + 1e-9
+    return np.asarray(bell / bell.sum(), dtype=np.float32)
 
 
 def _events(beats: Array, sine: int) -> Array:

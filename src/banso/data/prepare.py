@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 VOCALS_FILE = "vocals.flac"
 ACCOMPANIMENT_FILE = "accompaniment.flac"
+PARTS_FOLDER = "parts"
 
 _LEAST_SUNG_SHARE = 0.4
 _SHORTEST_SECONDS = 8.0
@@ -161,12 +162,14 @@ def make_item(task: Task) -> Item:
     )
     band = arrange(song, choose_style(song, rng), rng)
     soundfont = _choose_soundfont(task.soundfonts, rng)
-    accompaniment = render_band(band, num_samples, soundfont.path, rng)
+    rendered = render_band(band, num_samples, soundfont.path, rng)
     vocals = sing(song.melody, num_samples, sample_rate=SAMPLE_RATE, rng=rng)
     split = split_of(score.song_id)
     if split == "train":
-        vocals = augment_vocals(vocals, accompaniment, SAMPLE_RATE, rng)
-    task.folder.mkdir(parents=True, exist_ok=True)
+        vocals = augment_vocals(vocals, rendered.mix, SAMPLE_RATE, rng)
+    (task.folder / PARTS_FOLDER).mkdir(parents=True, exist_ok=True)
+    sounds = {VOCALS_FILE: vocals[None], ACCOMPANIMENT_FILE: rendered.mix}
+    sounds |= {f"{PARTS_FOLDER}/{name}.flac": part for name, part in rendered.parts.items()}
     item = Item(
         item_id=task.item_id,
         song_id=score.song_id,
@@ -183,10 +186,7 @@ def make_item(task: Task) -> Item:
         soundfont=f"{soundfont.path.stem} ({soundfont.licence})",
         licence=score.licence,
         attribution=score.attribution,
-        sha256={
-            VOCALS_FILE: _write(task.folder / VOCALS_FILE, vocals[None]),
-            ACCOMPANIMENT_FILE: _write(task.folder / ACCOMPANIMENT_FILE, accompaniment),
-        },
+        sha256={name: _write(task.folder / name, sound) for name, sound in sounds.items()},
     )
     write_item(task.folder, item)
     return item
@@ -225,7 +225,7 @@ def _choose_soundfont(soundfonts: Sequence[SoundFont], rng: np.random.Generator)
 
 def _write(path: Path, waveform: NDArray[np.float32]) -> str:
     """Write 16-bit values, a third of the size of 24-bit ones in FLAC; return the checksum."""
-    steps = np.round(waveform * 32767) / np.float32(32768)
+    steps = np.round(waveform * 32768).clip(-32768, 32767) / np.float32(32768)
     write_audio(path, Audio(steps.astype(np.float32), SAMPLE_RATE), overwrite=True)
     return sha256_of(path)
 

@@ -2,8 +2,8 @@
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mido
@@ -62,6 +62,19 @@ def find_soundfonts(folders: Sequence[Path] = SOUNDFONT_FOLDERS) -> list[SoundFo
     return [found[name] for name in sorted(found)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderedBand:
+    """What a band sounds like, together and apart.
+
+    Attributes:
+        mix: Waveform [2, samples]; exactly the sum of the parts.
+        parts: Waveform [2, samples] of each part that the band has.
+    """
+
+    mix: NDArray[np.float32]
+    parts: Mapping[str, NDArray[np.float32]]
+
+
 def write_midi(band: Band, duration_seconds: float) -> mido.MidiFile:
     """Write a band as a MIDI file of a fixed 120 beats per minute, half a millisecond per tick."""
     midi = mido.MidiFile(ticks_per_beat=_TICKS_PER_BEAT)
@@ -81,7 +94,7 @@ def write_midi(band: Band, duration_seconds: float) -> mido.MidiFile:
 
 
 def render_midi(
-    midi: mido.MidiFile, num_samples: int, soundfont: Path, rng: np.random.Generator
+    midi: mido.MidiFile, num_samples: int, soundfont: Path, room: Mapping[str, str]
 ) -> NDArray[np.float32]:
     """Play a MIDI file.
 
@@ -89,7 +102,7 @@ def render_midi(
         midi: What to play.
         num_samples: Length of the result at 44.1 kHz.
         soundfont: Instruments.
-        rng: Decides the room.
+        room: FluidSynth's settings of the reverberation; see `draw_room`.
 
     Returns:
         Waveform [2, num_samples] at FluidSynth's own level.
@@ -101,10 +114,7 @@ def render_midi(
         "synth.dynamic-sample-loading": "1",
         "synth.cpu-cores": "1",
         "synth.polyphony": "160",
-        "synth.reverb.room-size": f"{rng.uniform(0.2, 0.85):.3f}",
-        "synth.reverb.damp": f"{rng.uniform(0.1, 0.6):.3f}",
-        "synth.reverb.level": f"{rng.uniform(0.4, 0.9):.3f}",
-        "synth.reverb.width": f"{rng.uniform(0.5, 1.0):.3f}",
+        **room,
     }
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "band.mid", Path(folder) / "band.raw"
@@ -131,10 +141,23 @@ def render_midi(
     return waveform
 
 
+def draw_room(rng: np.random.Generator) -> dict[str, str]:
+    """Draw a room as FluidSynth's settings; all parts of a band play in the same one."""
+    return {
+        "synth.reverb.room-size": f"{rng.uniform(0.2, 0.85):.3f}",
+        "synth.reverb.damp": f"{rng.uniform(0.1, 0.6):.3f}",
+        "synth.reverb.level": f"{rng.uniform(0.4, 0.9):.3f}",
+        "synth.reverb.width": f"{rng.uniform(0.5, 1.0):.3f}",
+    }
+
+
 def render_band(
     band: Band, num_samples: int, soundfont: Path, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Play a band and set its level to about -18 dB, a little different each time.
+) -> RenderedBand:
+    """Play each part of a band and set the sum's level to about -18 dB, each time a little other.
+
+    The only treatment of the sum is a gain, and values are rounded to 16 bits, so that the parts
+    add up to the mix without any error.
 
     Args:
         band: What to play.
@@ -143,27 +166,26 @@ def render_band(
         rng: Decides room and level.
 
     Returns:
-        Waveform [2, num_samples], within ±0.98.
+        Mix and parts, each [2, num_samples]; the mix within ±0.98.
 
     Raises:
         DataError: If FluidSynth fails or the band makes no sound.
     """
-    midi = write_midi(band, num_samples / SAMPLE_RATE)
-    waveform = render_midi(midi, num_samples, soundfont, rng)
-    level = level_db(waveform)
+    room, seconds = draw_room(rng), num_samples / SAMPLE_RATE
+    apart = {}
+    for name in dict.fromkeys(track.part for track in band.tracks):
+        tracks = tuple(track for track in band.tracks if track.part == name)
+        midi = write_midi(replace(band, tracks=tracks), seconds)
+        apart[name] = render_midi(midi, num_samples, soundfont, room)
+    total = np.sum(list(apart.values()), axis=0, dtype=np.float32)
+    level = level_db(total)
     if level < -80:
         raise DataError(f"the {band.style} band makes no sound with {soundfont.name}")
     gain = 10 ** ((-18 + rng.normal(0, 1.5) - level) / 20)
-    return limited(waveform * np.float32(gain))
-
-
-def limited(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Round off peaks above 0.6 so that none exceeds 0.98; the rest stays as it is."""
-    size = np.abs(waveform)
-    if float(size.max()) <= 0.98:
-        return waveform
-    rounded = 0.6 + 0.38 * np.tanh((size - 0.6) / 0.38)
-    return np.where(size > 0.6, np.sign(waveform) * rounded, waveform).astype(np.float32)
+    gain = min(gain, 0.97 / float(np.abs(total).max()))
+    steps = {name: np.round(part * np.float32(gain * 32767)) for name, part in apart.items()}
+    parts = {name: (part / np.float32(32768)).astype(np.float32) for name, part in steps.items()}
+    return RenderedBand(np.sum(list(parts.values()), axis=0, dtype=np.float32), parts)
 
 
 def level_db(waveform: NDArray[np.float32]) -> float:

@@ -8,7 +8,9 @@ the next root, `-` and `.` as before. Instruments are General MIDI programs, cou
 
 from dataclasses import dataclass, field
 
-PARTS = ("drums", "bass", "harmony", "extra")
+from banso.conditioning import PART_NAMES
+
+PARTS = PART_NAMES
 
 # General MIDI keys of the drum channel.
 DRUM_KEYS = {

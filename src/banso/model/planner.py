@@ -17,23 +17,29 @@ from banso import conditioning as c
 from banso.config import PlannerConfig
 from banso.model.codec import Block
 from banso.model.denoiser import EncoderBlock, Resample
+from banso.planning import NUM_TEMPI
 
 NUM_CHORDS = 25  # 12 major, 12 minor, none
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Framewise answers of the planner, as logits.
+    """Answers of the planner.
 
     Attributes:
-        beat: [batch, frames] that a beat falls into the frame.
-        downbeat: [batch, frames], the same for the first beat of a bar.
-        chord: [batch, frames / 4, 25] over C to B major, C to B minor, none.
+        beat: Logits [batch, frames] that a beat falls into the frame.
+        downbeat: Logits [batch, frames], the same for the first beat of a bar.
+        chord: Logits [batch, frames / 4, 25] over C to B major, C to B minor, none.
+        phase: Expected sine and cosine of the beat's phase, then of the bar's
+            [batch, frames / 2, 4]. The shorter such a vector, the less certain the phase.
+        tempo: Logits [batch, NUM_TEMPI] over `planning.tempo_bins_bpm`, for the window.
     """
 
     beat: Tensor
     downbeat: Tensor
     chord: Tensor
+    phase: Tensor
+    tempo: Tensor
 
 
 class Planner(nn.Module):
@@ -54,8 +60,11 @@ class Planner(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
         self.chord = nn.Linear(dim, NUM_CHORDS)
+        self.tempo = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, NUM_TEMPI))
         self.up_half = Resample(dim, dim, up=True)
         self.half_out = Block(dim, 7)
+        self.half_norm = nn.LayerNorm(dim)
+        self.phase = nn.Linear(dim, 4)
         self.up_full = Resample(dim, dim // 2, up=True)
         self.full_out = Block(dim // 2, 7)
         self.full_norm = nn.LayerNorm(dim // 2)
@@ -76,4 +85,10 @@ class Planner(nn.Module):
         half = self.half_out(half + self.up_half(quarter))
         full = self.full_norm(self.full_out(full + self.up_full(half)))
         beat, downbeat = self.beat(full).unbind(-1)
-        return Plan(beat, downbeat, self.chord(quarter))
+        return Plan(
+            beat,
+            downbeat,
+            chord=self.chord(quarter),
+            phase=self.phase(self.half_norm(half)),
+            tempo=self.tempo(quarter.mean(dim=1)),
+        )

@@ -46,7 +46,7 @@ def fit_codec(experiment: Experiment, *, resume: bool = False) -> Path:
     config = experiment.train
     module = CodecModule(experiment)
     examples = _examples(config)
-    if not resume:
+    if not resume and not config.start_from:
         held = module.model.start_from_components(_frames(examples[0], config.seed))
         logger.info("principal components hold %.1f %% of the variance", 100 * held)
     path = _fit(module, config, examples, resume)
@@ -117,6 +117,41 @@ def save_weights(module: L.LightningModule, path: Path) -> None:
     torch.save(content, path)
 
 
+def take_over(model: torch.nn.Module, path: Path) -> list[str]:
+    """Begin with the weights of a checkpoint, even if the network has grown since.
+
+    Inputs that were added at the end of a layer's inputs start with weights of zero, so that the
+    network does at first what it did before; layers that are new stay as they are.
+
+    Args:
+        model: To be filled.
+        path: Checkpoint of the same kind of network.
+
+    Returns:
+        Names of the parameters that were not in the checkpoint.
+
+    Raises:
+        ConfigError: If there is no such checkpoint, or none of its weights fits.
+    """
+    state, _ = _load(path)
+    own = model.state_dict()
+    fresh = []
+    for name, value in own.items():
+        old = state.get(name)
+        grown = old is not None and old.ndim == value.ndim == 2 and old.shape[0] == value.shape[0]
+        if old is not None and old.shape == value.shape:
+            own[name] = old
+        elif old is not None and grown and old.shape[1] < value.shape[1]:
+            own[name] = torch.nn.functional.pad(old, (0, value.shape[1] - old.shape[1]))
+        else:
+            fresh.append(name)
+    if len(fresh) == len(own):
+        raise ConfigError(f"no weight of {path} fits this network; check train.start_from")
+    model.load_state_dict(own)
+    logger.info("%d of %d weights taken from %s", len(own) - len(fresh), len(own), path)
+    return fresh
+
+
 def _load(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
     if not path.exists():
         raise ConfigError(f"there is no checkpoint {path}")
@@ -136,7 +171,7 @@ def _filled(model: ModelT, state: dict[str, torch.Tensor]) -> ModelT:
 
 
 def _fit(
-    module: L.LightningModule,
+    module: CodecModule | DenoiserModule | PlannerModule,
     config: TrainConfig,
     examples: tuple[list[Example], list[Example]],
     resume: bool,
@@ -149,6 +184,8 @@ def _fit(
     last = folder / LAST
     if resume and not last.exists():
         raise ConfigError(f"there is nothing to resume in {folder}")
+    if config.start_from and not resume:
+        take_over(module.model, Path(config.start_from))
     trainer = L.Trainer(
         accelerator="auto",
         devices=1,

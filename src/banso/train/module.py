@@ -67,18 +67,23 @@ class DenoiserModule(L.LightningModule):
         # In a tuple, so that it is no submodule: checkpoints hold the denoiser alone.
         self._codec = (codec.eval().requires_grad_(False),)
 
-    def latents(self, batch: Batch) -> Tensor:
-        """Clean latents [batch, frames, channels]."""
+    def latents(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Clean latents [batch, frames, channels], and those of the parts already there."""
         codec = self._codec[0].to(self.device)
+        hears = batch["hears_others"]
         with torch.no_grad():
-            return codec.encode(batch["parameters"]).float()
+            latents = codec.encode(batch["parameters"]).float()
+            others = torch.zeros_like(latents)
+            if hears.any():
+                others[hears] = codec.encode(batch["others"][hears]).float()
+        return latents, others
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Denoising error, plus the error in naming chords and beats from the encoding."""
         config = self.experiment.train
-        latents = self.latents(batch)
+        latents, others = self.latents(batch)
         sigma = draw_sigmas(len(latents), config.sigma_mean, config.sigma_std, self.device)
-        conditioning = assemble_batch(batch, latents)
+        conditioning = assemble_batch(batch, latents, others)
         encoding = self.model.encoder(conditioning)
         loss = self._denoising(latents, sigma, conditioning, encoding, batch["known"]).mean()
         harmony, pulse = auxiliary_losses(encoding, batch["truth"])
@@ -87,14 +92,14 @@ class DenoiserModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The same at fixed noise levels, with the voice alone and with everything given."""
-        latents = self.latents(batch)
+        latents, others = self.latents(batch)
         num = len(latents)
         sigma = torch.logspace(-1, 1, num, device=self.device)
         for name, kept in (("given", c.KNOWN.start), ("vocal", c.VOCAL.stop)):
             partial = dict(batch)
             partial["conditions"] = batch["truth"].clone()
             partial["conditions"][..., kept:] = 0
-            conditioning = assemble_batch(partial, latents)
+            conditioning = assemble_batch(partial, latents, others)
             encoding = self.model.encoder(conditioning)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(batch_idx)
@@ -150,7 +155,21 @@ class PlannerModule(L.LightningModule):
             "beat": tolerant_loss(plan.beat.float(), batch["beat"]),
             "downbeat": tolerant_loss(plan.downbeat.float(), batch["downbeat"]),
             "chord": cross_entropy(plan.chord.float().transpose(1, 2), batch["chord"]),
+            "phase": _phase_loss(plan.phase.float(), batch["phase"]),
+            "tempo": 0.3 * _tempo_loss(plan.tempo.float(), batch["tempo"]),
         }
+
+
+def _phase_loss(phase: Tensor, truth: Tensor) -> Tensor:
+    """Squared error of sines and cosines [batch, frames, 4] where the flag of the truth is set."""
+    squared = (phase - truth[..., 1:]).square() * truth[..., :1]
+    return squared.sum() / truth[..., :1].sum().clamp(min=1)
+
+
+def _tempo_loss(tempo: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy of logits [batch, tempi] to distributions; rows of zeros do not count."""
+    nats = -(truth * tempo.log_softmax(dim=-1)).sum()
+    return nats / truth.sum().clamp(min=1)
 
 
 def tolerant_loss(logits: Tensor, events: Tensor) -> Tensor:
@@ -176,10 +195,20 @@ def tolerant_loss(logits: Tensor, events: Tensor) -> Tensor:
     )
 
 
-def assemble_batch(batch: Batch, latents: Tensor) -> Tensor:
-    """Conditioning [batch, frames, NUM_CONDITIONS] with the known latents filled in."""
+def assemble_batch(batch: Batch, latents: Tensor, others: Tensor) -> Tensor:
+    """Conditioning [batch, frames, NUM_CONDITIONS] with known latents and other parts filled in.
+
+    Args:
+        batch: As `CropDataset` makes it.
+        latents: Clean latents [batch, frames, channels].
+        others: Latents of the parts already there, the same shape.
+    """
+    frames = latents.shape[1]
     mask = batch["known"][..., None].to(latents.dtype)
-    return torch.cat([batch["conditions"], mask, latents * mask], dim=-1)
+    parts = batch["parts"][:, None].expand(-1, frames, -1).to(latents.dtype)
+    heard = batch["hears_others"][:, None, None].to(latents.dtype).expand(-1, frames, 1)
+    given = batch["conditions"]
+    return torch.cat([given, mask, latents * mask, parts, heard, others * heard], dim=-1)
 
 
 def auxiliary_losses(encoding: Encoding, truth: Tensor) -> tuple[Tensor, Tensor]:
