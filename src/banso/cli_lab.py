@@ -128,6 +128,30 @@ def prepare_cache(
         typer.echo(f"{count} new items encoded in {out}")
 
 
+@prepare_app.command(name="preview")
+def prepare_preview(
+    root: Annotated[Path, typer.Option(help="Data set made by `banso prepare`.")],
+    out: OutOption,
+    num_items: Annotated[int, typer.Option(min=1, help="At most so many pairs.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which pairs.")] = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Make a page to look at and listen to: pictures, players, checks of pairs drawn at random."""
+    with reporting_errors(), progress_bar() as bar:
+        with needing_extra("eval"):
+            from banso.data.preview import write_preview
+        task = bar.add_task("drawing", total=1.0)
+        preview = write_preview(
+            root,
+            out,
+            num_items=num_items,
+            seed=seed,
+            on_progress=lambda done: bar.update(task, completed=done),
+            **_given(workers=workers),
+        )
+    typer.echo(preview)
+
+
 @train_app.command(name="codec")
 def train_codec(
     config: ConfigOption = None, overrides: SetOption = None, resume: ResumeOption = False

@@ -173,6 +173,7 @@ class AudioWriter:
         format_name: A key of `FORMATS`.
         num_samples: How many samples are to come, if known; lets a WAV file outgrow 4 GiB.
         comment: Provenance in plain ASCII, kept in the file's metadata beside the version.
+        compression: Of MP3 only: 0 is 320 kbit/s, 0.6 is 160 kbit/s, 1 is 32 kbit/s.
 
     Raises:
         AudioError: If the file cannot be created.
@@ -186,11 +187,12 @@ class AudioWriter:
         format_name: str = "wav",
         num_samples: int = 0,
         comment: str = "",
+        compression: float = 0.0,
     ) -> None:
         kind = FORMATS[format_name]
         num_bytes = num_samples * num_channels * kind.bits_per_sample // 8
-        # 320 kbit/s for MP3: the listener chose the format, not the loss.
-        best = {"compression_level": 0.0, "bitrate_mode": "CONSTANT"}
+        # 320 kbit/s unless told otherwise: the listener chose the format, not the loss.
+        rate = {"compression_level": compression, "bitrate_mode": "CONSTANT"}
         self._path = path
         with _writing(path):
             self._file = soundfile.SoundFile(
@@ -200,7 +202,7 @@ class AudioWriter:
                 num_channels,
                 format="RF64" if num_bytes > _MAX_WAV_BYTES else kind.container,
                 subtype=kind.subtype,
-                **(best if format_name == "mp3" else {}),
+                **(rate if format_name == "mp3" else {}),
             )
             # MP3 has no field for the software, so the comment repeats it.
             self._file.software = f"banso {VERSION}"
@@ -237,10 +239,22 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
     return AudioReader(path).read()
 
 
-def write_audio(path: str | os.PathLike[str], audio: Audio, *, overwrite: bool = False) -> None:
+def write_audio(
+    path: str | os.PathLike[str],
+    audio: Audio,
+    *,
+    overwrite: bool = False,
+    compression: float = 0.0,
+) -> None:
     """Write a recording; the suffix chooses between wav (24 bit), flac (24 bit) and mp3.
 
     The file appears complete or not at all.
+
+    Args:
+        path: The file to write.
+        audio: The recording.
+        overwrite: Replace an existing file.
+        compression: Of MP3; see `AudioWriter`.
 
     Raises:
         AudioError: If the suffix is none of these, the file exists and `overwrite` is false, or
@@ -258,6 +272,7 @@ def write_audio(path: str | os.PathLike[str], audio: Audio, *, overwrite: bool =
             audio.num_channels,
             format_name,
             audio.num_samples,
+            compression=compression,
         ) as writer,
     ):
         for block in audio.blocks():

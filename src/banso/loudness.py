@@ -87,6 +87,13 @@ class LoudnessMeter:
                 self._step_energy.append(0.0)
 
 
+def integrated_lufs(samples: Samples, sample_rate: int) -> float:
+    """Return the loudness of a whole waveform [channels, samples]; see `LoudnessMeter`."""
+    meter = LoudnessMeter(sample_rate)
+    meter.add(samples)
+    return meter.integrated_lufs
+
+
 def _lufs(power: float) -> float:
     return float(_OFFSET_DB + 10 * np.log10(power))
 
