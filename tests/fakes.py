@@ -49,7 +49,9 @@ class FakeCodec:
     hop_length = HOP_LENGTH
     num_channels = NUM_CHANNELS
 
-    def decode_stream(self):
+    can_tune = True
+
+    def decode_stream(self, *, tuning_cents=0.0):
         return _HeldDecoder()
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
-from banso import cli_bundle, cli_lab
+from banso import cli_bundle, cli_lab, cli_serve
 from banso.batch import collect_vocals, is_batch
 from banso.console import one_line, print_error, progress_bar, reporting_errors
 from banso.errors import BansoError
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_bundle.bundle_app, name="bundle")
 cli_lab.add_commands(app)
+app.command(name="serve")(cli_serve.serve)
 
 
 def main() -> None:
@@ -84,6 +85,10 @@ def accompany(
     plan: Annotated[
         str, typer.Option(help="auto: find beats and chords in the voice and obey them; or none.")
     ] = "auto",
+    tuning_hz: Annotated[
+        float | None,
+        typer.Option(min=428, max=452, help="The band's A4; by default as the voice is tuned."),
+    ] = None,
     mix: Annotated[
         bool, typer.Option("--mix/--no-mix", help="Also write voice and accompaniment together.")
     ] = True,
@@ -113,6 +118,7 @@ def accompany(
             num_steps=num_steps,
             guidance_scale=guidance_scale,
             plan=plan,
+            tuning_hz=tuning_hz,
         )
         output = OutputOptions(
             output_dir=output_dir,
@@ -178,6 +184,7 @@ def _as_json(result: FileResult) -> dict[str, Any]:
         "timings": dataclasses.asdict(provenance.timings),
         # JSON has no infinity; a silent accompaniment has no loudness.
         "lufs": lufs if lufs > float("-inf") else None,
+        "tuning_hz": round(provenance.tuning_hz, 2),
         "bundle": dataclasses.asdict(provenance.bundle),
         "lead_sheet": _compact(provenance.lead_sheet),
     }

@@ -28,6 +28,7 @@ class Codec(Protocol):
         sample_rate: Hz.
         hop_length: Samples per latent frame.
         num_channels: Numbers per latent frame.
+        can_tune: Whether it can play at another concert pitch than 440 Hz.
     """
 
     @property
@@ -36,13 +37,19 @@ class Codec(Protocol):
     def hop_length(self) -> int: ...  # noqa: D102
     @property
     def num_channels(self) -> int: ...  # noqa: D102
-    def decode_stream(self) -> LatentDecoder:
-        """Begin to decode a song."""
+    @property
+    def can_tune(self) -> bool: ...  # noqa: D102
+    def decode_stream(self, *, tuning_cents: float = 0.0) -> LatentDecoder:
+        """Begin to decode a song, some cents above A4 = 440 Hz if the codec can."""
         ...
 
 
 def decode_latents(
-    codec: Codec, latents: Iterable[Samples], num_samples: int, sample_rate: int
+    codec: Codec,
+    latents: Iterable[Samples],
+    num_samples: int,
+    sample_rate: int,
+    tuning_cents: float = 0.0,
 ) -> Iterator[Samples]:
     """Turn latents into sound as they come.
 
@@ -51,6 +58,7 @@ def decode_latents(
         latents: [frames, channels] each, together at least as long as the song.
         num_samples: Length of the result.
         sample_rate: Rate of the result, Hz; need not be the codec's.
+        tuning_cents: How far above A4 = 440 Hz to play.
 
     Yields:
         float32 [2, samples], `num_samples` in all.
@@ -60,12 +68,12 @@ def decode_latents(
     """
     own_rate = codec.sample_rate
     num_own = resampled_length(num_samples, sample_rate, own_rate)
-    own = exactly(_decoded(codec, latents), num_own)
+    own = exactly(_decoded(codec, latents, tuning_cents), num_own)
     return exactly(resample_blocks(own, own_rate, sample_rate, num_own), num_samples)
 
 
-def _decoded(codec: Codec, latents: Iterable[Samples]) -> Iterator[Samples]:
-    decoder = codec.decode_stream()
+def _decoded(codec: Codec, latents: Iterable[Samples], tuning_cents: float) -> Iterator[Samples]:
+    decoder = codec.decode_stream(tuning_cents=tuning_cents)
     for piece in latents:
         yield _checked(decoder.add(piece))
     yield _checked(decoder.finish())

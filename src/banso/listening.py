@@ -21,21 +21,27 @@ class Listening:
         survey: Channels, peak and offset.
         vocals_lufs: Loudness of the voice as stereo; minus infinity if unmeasurable.
         duration_seconds: Length of the recording.
+        tuning_cents: How far above A4 = 440 Hz the features take the semitones to be.
     """
 
     features: Samples
     survey: Survey
     vocals_lufs: float
     duration_seconds: float
+    tuning_cents: float = 0.0
 
 
-def listen(recording: Recording, sample_rate: int, hop_length: int) -> Listening:
+def listen(
+    recording: Recording, sample_rate: int, hop_length: int, tuning_cents: float | None = None
+) -> Listening:
     """Measure a voice.
 
     Args:
         recording: At least 0.5 s.
         sample_rate: Of the codec, Hz; features and loudness are measured at this rate.
         hop_length: Samples per latent frame at that rate.
+        tuning_cents: Where the semitones are, relative to A4 = 440 Hz; None for where they are
+            sung.
 
     Raises:
         AudioError: If the recording is too short, silent or damaged.
@@ -48,4 +54,6 @@ def listen(recording: Recording, sample_rate: int, hop_length: int) -> Listening
         features.add(surveyed.analysis_mono(block))
         meter.add(surveyed.stereo(block))
     seconds = recording.num_samples / recording.sample_rate
-    return Listening(features.finish(num_frames), surveyed, meter.integrated_lufs, seconds)
+    tuning = features.tuning_cents() if tuning_cents is None else tuning_cents
+    rows = features.finish(num_frames, tuning)
+    return Listening(rows, surveyed, meter.integrated_lufs, seconds, tuning)

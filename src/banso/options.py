@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, log2
 from pathlib import Path
 
 from banso.config import SamplerConfig
@@ -14,6 +14,9 @@ from banso.leadsheet import LeadSheet
 VOCAL_GAIN_RANGE_DB = (-40.0, 40.0)
 MAX_SEED = 2**63 - 1
 PLANS = ("none", "auto")
+CONCERT_PITCH_HZ = 440.0
+# Half a semitone either way; beyond, the same notes have other names.
+TUNING_RANGE_HZ = (428.0, 452.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +31,7 @@ class GenerationOptions:
         lead_sheet: Beats and chords to obey, as far as known.
         plan: What to do without a lead sheet: `auto` makes one of what the bundle's planner hears
             in the voice, `none` leaves beats and chords to the denoiser.
+        tuning_hz: Frequency of the band's A4, 428 to 452 Hz; None tunes the band to the voice.
 
     Raises:
         ConfigError: If a value is out of range.
@@ -39,6 +43,7 @@ class GenerationOptions:
     guidance_scale: float | None = None
     lead_sheet: LeadSheet | None = None
     plan: str = "auto"
+    tuning_hz: float | None = None
 
     def __post_init__(self) -> None:
         if self.plan not in PLANS:
@@ -50,6 +55,18 @@ class GenerationOptions:
         scale = self.guidance_scale
         if scale is not None and not (isfinite(scale) and 0 <= scale <= 100):
             raise ConfigError(f"guidance_scale is {scale}; choose 0 to 100 (1 is no guidance)")
+
+        lowest, highest = TUNING_RANGE_HZ
+        if self.tuning_hz is not None and not lowest <= self.tuning_hz <= highest:
+            raise ConfigError(
+                f"tuning_hz is {self.tuning_hz}; choose {lowest:.0f} to {highest:.0f} "
+                "(frequency of A4)"
+            )
+
+    @property
+    def tuning_cents(self) -> float | None:
+        """How far above 440 Hz the band is to be tuned; None for as the voice is."""
+        return None if self.tuning_hz is None else 1200 * log2(self.tuning_hz / CONCERT_PITCH_HZ)
 
     def sampler(self, own: SamplerConfig) -> SamplerConfig:
         """Return a bundle's own settings with steps and guidance as chosen here."""

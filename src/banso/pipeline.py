@@ -160,13 +160,19 @@ class Accompanist:
         provenance = take.provenance(delivery.gains, self.bundle, watch.timings)
         return FileResult(paths, recording.duration_seconds, provenance)
 
-    def listen(self, recording: Recording) -> Listening:
+    def listen(self, recording: Recording, tuning_cents: float | None = None) -> Listening:
         """Measure a voice: its channels, its loudness and its features, frame by frame.
+
+        Args:
+            recording: The voice.
+            tuning_cents: Where its semitones are, relative to A4 = 440 Hz; None for where they
+                are sung, if the codec can play there.
 
         Raises:
             AudioError: If the recording is too short, silent or damaged.
         """
-        return listen(recording, self.codec.sample_rate, self.codec.hop_length)
+        tuning_cents = tuning_cents if self.codec.can_tune else 0.0
+        return listen(recording, self.codec.sample_rate, self.codec.hop_length, tuning_cents)
 
     def plan(self, listening: Listening, options: GenerationOptions) -> LeadSheet | None:
         """Return the beats and chords to obey: those given, else those heard, if asked for."""
@@ -227,12 +233,15 @@ class Accompanist:
             count=count or EvaluationCount(),
         )
 
-    def decode(self, latents: Iterable[Samples], num_samples: int) -> Iterator[Samples]:
+    def decode(
+        self, latents: Iterable[Samples], num_samples: int, tuning_cents: float = 0.0
+    ) -> Iterator[Samples]:
         """Turn latents into sound as they come.
 
         Args:
             latents: [frames, channels] each, together at least as long as the song.
             num_samples: Length of the result at 44.1 kHz.
+            tuning_cents: How far above A4 = 440 Hz to play.
 
         Yields:
             float32 [2, samples] at 44.1 kHz, `num_samples` in all.
@@ -240,7 +249,7 @@ class Accompanist:
         Raises:
             BundleError: If the model produced NaN or infinity.
         """
-        return decode_latents(self.codec, latents, num_samples, OUTPUT_SAMPLE_RATE)
+        return decode_latents(self.codec, latents, num_samples, OUTPUT_SAMPLE_RATE, tuning_cents)
 
     @property
     def _frame_rate(self) -> float:
@@ -258,7 +267,7 @@ class Accompanist:
         seed = secrets.randbelow(_DRAWN_SEEDS) if options.seed is None else options.seed
         count = EvaluationCount()
         with watch.measure("features"):
-            listening = self.listen(recording)
+            listening = self.listen(recording, options.tuning_cents)
             lead_sheet = self.plan(listening, options)
             conditioning = self.condition(listening, options, lead_sheet)
         num_samples = resampled_length(
@@ -266,7 +275,8 @@ class Accompanist:
         )
         generated = self.generate(conditioning, seed, options, on_progress, count)
         latents = watch.timed(generated, "denoise")
-        sound = watch.timed(self.decode(latents, num_samples), "decode")
+        decoded = self.decode(latents, num_samples, listening.tuning_cents)
+        sound = watch.timed(decoded, "decode")
         return Take(
             listening=listening,
             lead_sheet=lead_sheet,

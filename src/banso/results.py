@@ -27,6 +27,7 @@ class Provenance:
         bundle: The model.
         lead_sheet: Beats and chords that were obeyed, given or planned; None if there were none.
         lufs: Integrated loudness of the accompaniment as delivered; -inf if silent.
+        tuning_hz: Frequency of the band's A4.
     """
 
     seed: int
@@ -35,6 +36,7 @@ class Provenance:
     bundle: BundleName
     lead_sheet: LeadSheet | None
     lufs: float
+    tuning_hz: float = 440.0
 
     @property
     def comment(self) -> str:

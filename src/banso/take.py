@@ -77,4 +77,5 @@ class Take:
             bundle=bundle,
             lead_sheet=self.lead_sheet,
             lufs=self.level.lufs + float(20 * np.log10(gains.alone)),
+            tuning_hz=440.0 * 2.0 ** (self.listening.tuning_cents / 1200),
         )

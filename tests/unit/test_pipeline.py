@@ -210,3 +210,42 @@ def test_the_plan_is_obeyed_and_told(accompanist, voice):
 def test_an_unknown_plan_is_refused():
     with pytest.raises(ConfigError, match="none, auto"):
         GenerationOptions(plan="perfect")
+
+
+def sharp_voice(cents):
+    time = np.arange(4 * 44_100) / 44_100
+    hz = 220 * 2 ** (np.array([0, 2, 4, 0])[(time).astype(int)] / 12 + cents / 1200)
+    phase = 2 * np.pi * np.cumsum(hz) / 44_100
+    return Audio(
+        sum(0.2 / k * np.sin(k * phase) for k in range(1, 9))[None].astype(np.float32), 44_100
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "can_tune", "hz"),
+    [
+        (GenerationOptions(seed=0), True, 440 * 2 ** (30 / 1200)),
+        (GenerationOptions(seed=0, tuning_hz=442.0), True, 442.0),
+        (GenerationOptions(seed=0), False, 440.0),
+        (GenerationOptions(seed=0, tuning_hz=442.0), False, 440.0),
+    ],
+)
+def test_the_band_is_tuned_to_the_voice_unless_asked_otherwise(options, can_tune, hz, monkeypatch):
+    accompanist, asked = fake_accompanist(), []
+    stream = accompanist.codec.decode_stream
+
+    def decode_stream(*, tuning_cents):
+        asked.append(440 * 2 ** (tuning_cents / 1200))
+        return stream()
+
+    monkeypatch.setattr(accompanist.codec, "decode_stream", decode_stream)
+    accompanist.codec.can_tune = can_tune
+    result = accompanist.accompany(sharp_voice(30), options)
+    assert result.provenance.tuning_hz == pytest.approx(hz, abs=1.5)
+    assert asked == [pytest.approx(result.provenance.tuning_hz)]
+
+
+@pytest.mark.parametrize("hz", [415.0, 466.0, float("nan")])
+def test_another_semitone_is_no_tuning(hz):
+    with pytest.raises(ConfigError, match="428 to 452"):
+        GenerationOptions(tuning_hz=hz)

@@ -129,3 +129,14 @@ def test_silence_is_silent():
     assert synthesize(
         p.Parameters.from_array(np.zeros((0, p.NUM_PARAMETERS), np.float32))
     ).shape == (2, 0)
+
+
+@pytest.mark.parametrize("cents", [-40.0, 0.0, 33.0])
+def test_tones_are_played_at_the_wanted_concert_pitch(cents):
+    level = np.zeros((30, 2, p.NUM_TONES), np.float32)
+    level[:, :, 69 - p.LOWEST_MIDI] = p.compress(np.float32(0.3))
+    silent = [np.zeros((30, *shape), np.float32) for shape in ((96,), (4, 32), (16,), (16,))]
+    sound = Synthesizer(tuning_cents=cents).add(p.Parameters(level, *silent))[0]
+    spectrum = np.abs(np.fft.rfft(sound[4096:] * np.hanning(len(sound) - 4096)))
+    hz = spectrum.argmax() * p.SAMPLE_RATE / (len(sound) - 4096)
+    assert hz == pytest.approx(440 * 2 ** (cents / 1200), abs=0.8)

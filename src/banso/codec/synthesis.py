@@ -39,9 +39,11 @@ class Synthesizer:
 
     Args:
         seed: Of the noise; the same seed and parameters give the same samples.
+        tuning_cents: How far above A4 = 440 Hz the tones are to be.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, tuning_cents: float = 0.0) -> None:
+        self._tuning = 2.0 ** (tuning_cents / 1200)
         self._rng = np.random.default_rng(seed)
         self._phase = self._rng.uniform(0, 2 * np.pi, NUM_TONES)
         self._last: Parameters | None = None
@@ -145,7 +147,8 @@ class Synthesizer:
         weights = (np.arange(repeat) + 1)[:, None] / repeat
         steps = previous[:, None] + weights * (level - previous)[:, None]
         cents = np.repeat(np.clip(parameters.tone_cents, -MAX_CENTS, MAX_CENTS), 4, axis=0)
-        return expand(steps.reshape(-1, NUM_TONES)), tone_hz() * 2.0 ** (cents / 1200)
+        hz = tone_hz() * self._tuning * 2.0 ** (cents / 1200)
+        return expand(steps.reshape(-1, NUM_TONES)), hz
 
 
 @functools.cache

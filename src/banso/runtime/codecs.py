@@ -105,13 +105,18 @@ class _BundleCodec(ABC):
     def _context_frames(self) -> int:
         return self._bundle.manifest.codec_context_frames
 
+    @property
+    @abstractmethod
+    def can_tune(self) -> bool:
+        """Whether it can play at another concert pitch than 440 Hz."""
+
     @abstractmethod
     def encode(self, waveform: Array) -> Array:
         """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
 
     @abstractmethod
-    def decode_stream(self) -> "ParameterStream | WaveformStream":
-        """Begin to decode a song."""
+    def decode_stream(self, *, tuning_cents: float = 0.0) -> "ParameterStream | WaveformStream":
+        """Begin to decode a song, some cents above A4 = 440 Hz if the codec can."""
 
     def roundtrip(self, waveform: Array) -> Array:
         """What the codec makes of a waveform [2, samples]: as many samples again."""
@@ -126,6 +131,11 @@ class OnnxCodec(_BundleCodec):
     Its bundle's manifest says `codec_kind` "parameters".
     """
 
+    @property
+    def can_tune(self) -> bool:
+        """Yes: its tones have frequencies of their own."""
+        return True
+
     def encode(self, waveform: Array) -> Array:
         """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
         packed = analyze(waveform).to_array()
@@ -137,14 +147,15 @@ class OnnxCodec(_BundleCodec):
         parameters: Array = self._decoder.run(latents=latents[None])["parameters"][0]
         return parameters
 
-    def decode_stream(self, seed: int = 0) -> "ParameterStream":
+    def decode_stream(self, seed: int = 0, *, tuning_cents: float = 0.0) -> "ParameterStream":
         """Begin to decode a song.
 
         Args:
             seed: Of the synthesis' noise.
+            tuning_cents: How far above A4 = 440 Hz the tones are to be.
         """
         decoder = ChunkedDecoder(self.decode_parameters, self._context_frames, _PARAMETER_PIECE)
-        return ParameterStream(decoder, seed)
+        return ParameterStream(decoder, Synthesizer(seed, tuning_cents))
 
 
 class ParameterStream:
@@ -152,11 +163,11 @@ class ParameterStream:
 
     Args:
         decoder: Latents to packed parameters.
-        seed: Of the synthesis' noise.
+        synthesizer: Plays them.
     """
 
-    def __init__(self, decoder: ChunkedDecoder, seed: int) -> None:
-        self._decoder, self._synthesizer = decoder, Synthesizer(seed)
+    def __init__(self, decoder: ChunkedDecoder, synthesizer: Synthesizer) -> None:
+        self._decoder, self._synthesizer = decoder, synthesizer
 
     def add(self, latents: Array) -> Array:
         """Take [frames, channels], return what is ready, [2, samples], possibly none."""
@@ -178,6 +189,11 @@ class OnnxWaveformCodec(_BundleCodec):
     Its bundle's manifest says `codec_kind` "waveform".
     """
 
+    @property
+    def can_tune(self) -> bool:
+        """No: it plays what its latents say."""
+        return False
+
     def encode(self, waveform: Array) -> Array:
         """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
         short = -waveform.shape[1] % self.hop_length
@@ -190,8 +206,8 @@ class OnnxWaveformCodec(_BundleCodec):
         waveform: Array = self._decoder.run(latents=latents[None])["waveform"][0]
         return waveform.T
 
-    def decode_stream(self) -> "WaveformStream":
-        """Begin to decode a song."""
+    def decode_stream(self, *, tuning_cents: float = 0.0) -> "WaveformStream":
+        """Begin to decode a song; its tuning is in the latents and stays as it is."""
         return WaveformStream(
             ChunkedDecoder(
                 self.decode_waveform, self._context_frames, _WAVEFORM_PIECE, self.hop_length

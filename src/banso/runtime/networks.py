@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from banso.conditioning import KNOWN
+from banso.conditioning import KNOWN, NUM_CONDITIONS, PARTS
 from banso.planning import PlanAnswers
 from banso.runtime.session import Array, Session
 from banso.sampler import Denoiser
@@ -25,10 +25,17 @@ class OnnxDenoiser:
 
     def __init__(self, encoder: Session, hourglass: Session) -> None:
         self._encoder, self._hourglass = encoder, hourglass
+        # Groups are only ever added at the end; an older network is not told of newer ones.
+        self._width = encoder.input_widths.get("conditioning", NUM_CONDITIONS)
+
+    @property
+    def knows_parts(self) -> bool:
+        """Whether it can write single parts of a band and play along with others."""
+        return self._width > PARTS.start
 
     def condition(self, conditioning: Array) -> Denoiser:
         """Encode the conditioning [batch, frames, features] once, for all steps to come."""
-        context = self._encoder.run(conditioning=conditioning)
+        context = self._encoder.run(conditioning=conditioning[..., : self._width])
         known = np.ascontiguousarray(conditioning[..., KNOWN])
 
         def denoise(noisy: Array, sigma: float) -> Array:

@@ -36,6 +36,12 @@ class Session:
             reason = str(error).splitlines()[0]
             raise BundleError(f"ONNX Runtime cannot load {path}: {reason}") from error
         self._inputs = {node.name for node in self._session.get_inputs()}
+        #: Size of the last axis of each input, where the graph fixes it.
+        self.input_widths = {
+            node.name: node.shape[-1]
+            for node in self._session.get_inputs()
+            if node.shape and isinstance(node.shape[-1], int)
+        }
         self.output_names = tuple(node.name for node in self._session.get_outputs())
 
     def run(self, **inputs: Array) -> dict[str, Array]:
