@@ -1,0 +1,1 @@
+"""The web page and the HTTP service: `create_app` in `banso.web.app`, `banso serve` starts it."""

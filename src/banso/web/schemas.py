@@ -1,0 +1,191 @@
+"""What goes over HTTP, checked by pydantic; nothing behind this edge knows pydantic."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from banso.options import MAX_SEED, VOCAL_GAIN_RANGE_DB
+from banso.web.jobs import ID_PATTERN
+
+_MAX_BEATS = 50_000
+_LOWEST_GAIN, _HIGHEST_GAIN = VOCAL_GAIN_RANGE_DB
+
+Id = Annotated[str, Field(pattern=ID_PATTERN, description="24 hexadecimal digits.")]
+Seconds = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+Status = Literal["ok", "starting", "degraded"]
+
+
+class _Body(BaseModel):
+    """What a client sends: unknown fields are mistakes, and 1 is not true."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorBody(BaseModel):
+    """What is wrong.
+
+    `code` is a word for programs, `message` a sentence for people.
+    """
+
+    code: str = Field(examples=["queue_full"])
+    message: str
+
+
+class ErrorAnswer(BaseModel):
+    """The answer to every request that cannot be met."""
+
+    error: ErrorBody
+
+
+class RecordingAnswer(BaseModel):
+    """A recording that was uploaded."""
+
+    id: Id
+    name: str
+    created: float = Field(description="Seconds since 1970.")
+    size_bytes: int
+    duration_seconds: float
+    sample_rate: int = Field(description="Hz.")
+    num_channels: int
+
+
+class RecordingsAnswer(BaseModel):
+    """Recordings, newest first."""
+
+    recordings: list[RecordingAnswer]
+
+
+class Chord(_Body):
+    """One chord and when it sounds."""
+
+    start_seconds: Seconds
+    end_seconds: Seconds
+    label: Annotated[str, Field(max_length=40, examples=["A:min"], description="MIREX; N is none.")]
+
+
+class Sheet(_Body):
+    """Beats and chords on the recording's own time line; what is unknown stays empty."""
+
+    beats: Annotated[list[Seconds], Field(max_length=_MAX_BEATS)] = []
+    downbeats: Annotated[list[Seconds], Field(max_length=_MAX_BEATS)] = []
+    chords: Annotated[list[Chord], Field(max_length=_MAX_BEATS)] = []
+    key: Annotated[str, Field(max_length=20, examples=["C:maj"])] | None = None
+
+
+class JobBody(_Body):
+    """What to make of a recording."""
+
+    recording_id: Id
+    style: Annotated[str, Field(max_length=60)] | None = Field(
+        None, description="Name of a style; the model chooses by default."
+    )
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
+        None, description="Makes the result repeatable; drawn by default."
+    )
+    variations: Annotated[int, Field(ge=1, le=8)] = Field(
+        1, description="So many jobs, with seeds that count up from `seed`."
+    )
+    num_steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    plan: Literal["auto", "none"] = Field(
+        "auto", description="Without a lead sheet: find beats and chords in the voice, or do not."
+    )
+    lead_sheet: Sheet | None = Field(None, description="Beats and chords to obey.")
+    format: Literal["wav", "flac", "mp3"] = "wav"
+    vocal_gain_db: Annotated[
+        float, Field(ge=_LOWEST_GAIN, le=_HIGHEST_GAIN, allow_inf_nan=False)
+    ] = 0.0
+    report: bool = Field(False, description="Also draw a picture.")
+
+
+class FailureAnswer(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class FileAnswer(BaseModel):
+    """A file to fetch."""
+
+    name: str
+    role: str = Field(examples=["accompaniment", "mix", "vocals", "report"])
+    size_bytes: int
+    url: str
+
+
+class ResultAnswer(BaseModel):
+    """What came of a job; an analysis has a lead sheet and the voice as a file only."""
+
+    duration_seconds: float
+    files: list[FileAnswer]
+    lead_sheet: Sheet | None = None
+    style: str | None = None
+    seed: int | None = None
+    num_evaluations: int | None = None
+    timings: dict[str, float] | None = None
+    lufs: float | None = None
+    bundle: dict[str, str]
+
+
+class JobAnswer(BaseModel):
+    """A job and how far it is."""
+
+    id: Id
+    recording_id: Id
+    kind: Literal["analyze", "accompany"]
+    state: State
+    progress: float = Field(ge=0, le=1, description="How much of it is done.")
+    num_ahead: int = Field(description="How many waiting jobs come first.")
+    created: float
+    started: float | None
+    finished: float | None
+    attempts: int
+    request: dict[str, Any]
+    failure: FailureAnswer | None
+    result: ResultAnswer | None
+
+
+class JobsAnswer(BaseModel):
+    """Jobs; newest first in lists, in order of their seeds when just made."""
+
+    jobs: list[JobAnswer]
+
+
+class OptionsAnswer(BaseModel):
+    """What this service offers and what it takes."""
+
+    version: str
+    bundle: dict[str, str]
+    styles: list[str]
+    formats: list[str]
+    can_analyze: bool
+    can_report: bool
+    max_upload_bytes: int
+    max_seconds: float
+    keep_days: float | None
+
+
+class StylesAnswer(BaseModel):
+    """Names of styles."""
+
+    styles: list[str]
+
+
+class HealthAnswer(BaseModel):
+    """Whether the service does its work."""
+
+    status: Status
+    version: str
+    workers: int
+    workers_alive: int
+    queued: int
+    running: int
+    problem: str | None = None
+
+
+class SessionBody(_Body):
+    """The token that a service asks for."""
+
+    token: Annotated[str, Field(max_length=1000)]

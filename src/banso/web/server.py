@@ -1,0 +1,53 @@
+"""Run the application on a socket."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from banso.web.app import create_app
+from banso.web.settings import ServiceSettings
+
+# Clients that follow events never hang up by themselves.
+_GOODBYE_SECONDS = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Where to listen.
+
+    Attributes:
+        host: Of the interface; 127.0.0.1 is this machine alone.
+        port: TCP port.
+        certificate: PEM file for HTTPS, which phones ask for before they lend a microphone.
+        key: PEM file of its private key.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+def run_server(settings: ServiceSettings, address: Address) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        BansoError: If the data folder or the bundle cannot be used.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
+    # uvicorn has shut everything down by then; being asked to stop is no failure.
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(
+            create_app(settings),
+            host=address.host,
+            port=address.port,
+            ssl_certfile=address.certificate,
+            ssl_keyfile=address.key,
+            log_level="info",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        )
