@@ -11,6 +11,7 @@ import numpy as np
 from banso import Accompanist, Audio
 from banso.files import read_audio, write_audio
 from banso.options import GenerationOptions
+from banso.truepeak import true_peak
 
 here = Path(__file__).parent
 vocals = read_audio(sys.argv[1] if len(sys.argv) > 1 else here / "vocal.flac")
@@ -32,6 +33,7 @@ gain = 10 ** (
 )
 
 mix = voice.samples + band.samples * gain.astype(np.float32)
-mix *= min(1.0, 0.89 / float(np.abs(mix).max()))  # peak at most -1 dBFS
+# The true peak, between the samples, stays at or below -1 dBTP.
+mix *= min(1.0, 0.89 / true_peak([mix], band.sample_rate, mix.shape[1]))
 write_audio(here / "custom-mix.wav", Audio(mix, band.sample_rate), overwrite=True)
 print(here / "custom-mix.wav")

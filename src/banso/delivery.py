@@ -11,6 +11,7 @@ from banso.files import AudioWriter
 from banso.mixing import Balance, mix_blocks, safe_gain
 from banso.scratch import Scratch
 from banso.survey import Survey
+from banso.truepeak import true_peak
 
 OUTPUT_SAMPLE_RATE = 44_100
 
@@ -47,14 +48,14 @@ class Delivery:
     gains: Balance
 
     def write_accompaniment(self, path: Path, labels: Labels) -> None:
-        """Write the accompaniment alone, 44.1 kHz stereo, peak at most -1 dBFS."""
+        """Write the accompaniment alone, 44.1 kHz stereo, true peak at most -1 dBTP."""
         with self._writer(path, labels) as writer:
             for block in self.accompaniment_blocks():
                 writer.write(block)
 
     def write_mix(self, path: Path, labels: Labels) -> None:
-        """Write voice + accompaniment, scaled as a whole only if its peak exceeds -1 dBFS."""
-        peak = max(float(np.abs(block).max()) for block in self._mix_blocks())
+        """Write voice + accompaniment, scaled as a whole only if it exceeds -1 dBTP."""
+        peak = true_peak(self._mix_blocks(), OUTPUT_SAMPLE_RATE, self.num_samples)
         scale = np.float32(min(1.0, safe_gain(peak)))
         with self._writer(path, labels) as writer:
             for block in self._mix_blocks():

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from banso.audio import Audio, Samples
+from banso.truepeak import true_peak
 
 # Gerdes and Siedenburg 2023 (above): a little more voice than their average over all genres,
 # because banso's users are solo singers.
 ACCOMPANIMENT_BELOW_VOCALS_LU = 2.0
-# Room for the overshoot between samples and in lossy formats, as EBU R 128 asks of a true peak.
-MAX_PEAK_DBFS = -1.0
-_MAX_PEAK = 10 ** (MAX_PEAK_DBFS / 20)
+# EBU R 128 (2020): the room that a true peak leaves for what lossy formats add.
+MAX_PEAK_DBTP = -1.0
+_MAX_PEAK = 10 ** (MAX_PEAK_DBTP / 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Balance:
     Attributes:
         alone: Of the accompaniment in a file of its own.
         in_mix: Of the accompaniment beside the voice; differs from `alone` only where the file
-            of its own would go beyond -1 dBFS.
+            of its own would go beyond -1 dBTP.
         vocals: Of the voice in the mix.
     """
 
@@ -44,7 +45,7 @@ def balance(
     Args:
         vocals_lufs: Integrated loudness of the voice, as stereo; minus infinity if unmeasurable.
         raw_lufs: That of the accompaniment as it was decoded.
-        raw_peak: Its largest sample, full scale 1.
+        raw_peak: Its true peak, full scale 1.
         vocal_gain_db: Wanted gain on the voice; the accompaniment stays where it is.
     """
     gain = 1.0
@@ -56,7 +57,7 @@ def balance(
 
 
 def safe_gain(peak: float) -> float:
-    """Return the largest gain that keeps a peak at or below -1 dBFS."""
+    """Return the largest gain that keeps a true peak at or below -1 dBTP."""
     return _MAX_PEAK / peak if peak > 0 else np.inf
 
 
@@ -75,11 +76,13 @@ def mix(vocals: Audio, accompaniment: Audio, *, vocal_gain_db: float = 0.0) -> A
         vocal_gain_db: Gain on the voice.
 
     Returns:
-        Stereo, as long as the accompaniment; scaled as a whole only if its peak exceeds -1 dBFS.
+        Stereo, as long as the accompaniment; scaled as a whole only if it exceeds -1 dBTP.
     """
     voice = vocals.resampled(accompaniment.sample_rate).to_stereo().samples
     voice = voice[:, : accompaniment.num_samples]
     mixed = accompaniment.to_stereo().samples.copy()
     mixed[:, : voice.shape[1]] += np.float32(10 ** (vocal_gain_db / 20)) * voice
-    mixed *= np.float32(min(1.0, safe_gain(float(np.abs(mixed).max()))))
-    return Audio(mixed, accompaniment.sample_rate)
+    sounding = Audio(mixed, accompaniment.sample_rate)
+    peak = true_peak(sounding.blocks(), sounding.sample_rate, sounding.num_samples)
+    gain = np.float32(min(1.0, safe_gain(peak)))
+    return Audio(gain * sounding.samples, sounding.sample_rate)

@@ -281,7 +281,7 @@ class Accompanist:
             listening=listening,
             lead_sheet=lead_sheet,
             num_samples=num_samples,
-            level=record(sound, raw),
+            level=record(sound, num_samples, raw),
             seed=seed,
             num_evaluations=count.num_evaluations,
         )

@@ -52,7 +52,7 @@ class Accompaniment:
     """An accompaniment in memory, stereo at 44.1 kHz, sample by sample as long as the voice.
 
     Attributes:
-        audio: The accompaniment, loudness matched to the voice, peak at most -1 dBFS.
+        audio: The accompaniment, loudness matched to the voice, true peak at most -1 dBTP.
         provenance: How it came about.
     """
 

@@ -1,6 +1,6 @@
 """What a run has found out by the time the accompaniment is decoded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from banso.mixing import Balance, balance
 from banso.results import BundleName, Provenance
 from banso.scratch import Scratch
 from banso.stopwatch import Timings
+from banso.truepeak import true_peak
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +23,24 @@ class Level:
 
     Attributes:
         lufs: Its integrated loudness; minus infinity if unmeasurable.
-        peak: Its largest sample, full scale 1.
+        peak: Its true peak, full scale 1.
     """
 
     lufs: float
     peak: float
 
 
-def record(sound: Iterable[Samples], raw: Scratch) -> Level:
-    """Keep sound as it comes, [2, samples] each at 44.1 kHz, and measure it."""
-    meter, peak = LoudnessMeter(OUTPUT_SAMPLE_RATE), 0.0
-    for block in sound:
-        raw.append(block)
-        meter.add(block)
-        peak = max(peak, float(np.abs(block).max()))
+def record(sound: Iterable[Samples], num_samples: int, raw: Scratch) -> Level:
+    """Keep sound as it comes, [2, samples] each at 44.1 kHz, `num_samples` in all; measure it."""
+    meter = LoudnessMeter(OUTPUT_SAMPLE_RATE)
+
+    def kept() -> Iterator[Samples]:
+        for block in sound:
+            raw.append(block)
+            meter.add(block)
+            yield block
+
+    peak = true_peak(kept(), OUTPUT_SAMPLE_RATE, num_samples)
     return Level(meter.integrated_lufs, peak)
 
 

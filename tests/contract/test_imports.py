@@ -17,7 +17,7 @@ CORE = [
     "banso.loudness", "banso.mixing", "banso.mpeg", "banso.options",
     "banso.outputs", "banso.pipeline", "banso.report", "banso.results", "banso.sampler",
     "banso.schedule", "banso.scratch", "banso.stopwatch", "banso.survey", "banso.take",
-    "banso.truncation", "banso.version", "banso.windows",
+    "banso.truepeak", "banso.truncation", "banso.version", "banso.windows",
 ]  # fmt: skip
 LAB = {"torch", "scipy", "librosa", "lightning", "matplotlib", "mido", "onnx", "diffusers"}
 # Only a model that is really loaded should have to wait for it.
