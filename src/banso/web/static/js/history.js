@@ -1,0 +1,27 @@
+/** Songs of earlier, as the server keeps them. */
+
+import { $, clock, h, icon } from "./dom.js";
+import { currentLanguage, t } from "./i18n.js";
+
+/** Events with a recording as detail: "open", "forget". */
+export class History extends EventTarget {
+  /** Show recordings, newest first. */
+  show(recordings, numTakes, openId) {
+    $("#songs").replaceChildren(...recordings.map((r) => this.#item(r, numTakes.get(r.id) ?? 0, r.id === openId)));
+    $("#no-songs").hidden = recordings.length > 0;
+  }
+
+  #item(recording, takes, open) {
+    const when = new Date(recording.created * 1000).toLocaleString(currentLanguage(), { dateStyle: "medium", timeStyle: "short" });
+    const about = `${when} · ${clock(recording.duration_seconds)} · ${t("num_takes", { number: takes })}`;
+    return h(
+      "li", { class: open ? "song open" : "song" },
+      h("button", { type: "button", class: "open-song", "aria-current": open ? "true" : null, onclick: () => this.#say("open", recording) }, h("strong", {}, recording.name), h("small", {}, about)),
+      h("button", { type: "button", class: "quiet", "aria-label": t("delete_song", { name: recording.name }), title: t("delete"), onclick: () => this.#say("forget", recording) }, icon("trash")),
+    );
+  }
+
+  #say(name, recording) {
+    this.dispatchEvent(new CustomEvent(name, { detail: recording }));
+  }
+}

@@ -1,0 +1,30 @@
+/** Short messages: what went wrong and what to do, in the reader's language. */
+
+import { $, h, icon } from "./dom.js";
+import { t, tOr } from "./i18n.js";
+
+const SECONDS = { good: 5, bad: 15 };
+
+/** Show a message; screen readers say it. */
+export function notify(text, kind = "good") {
+  const close = h("button", { class: "quiet", "aria-label": t("close"), onclick: () => notice.remove() }, icon("close"));
+  const notice = h("div", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, h("p", {}, text), close);
+  const area = $("#notices");
+  for (const other of area.children) if (other.textContent === notice.textContent) other.remove();
+  area.append(notice);
+  setTimeout(() => notice.remove(), SECONDS[kind] * 1000);
+}
+
+/** What to tell about an error: a sentence of ours if the code is known, and what the server said. */
+export function explain(error) {
+  const said = tOr(`error_${error.code ?? "unexpected"}`, null);
+  if (!said) return error.message;
+  const detail = error.message && error.message !== error.code ? error.message : "";
+  return said.includes("{detail}") ? said.replace("{detail}", detail) : said;
+}
+
+/** Show an error. */
+export function complain(error) {
+  notify(explain(error), "bad");
+  if (!error.code) throw error;
+}

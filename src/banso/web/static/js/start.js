@@ -1,0 +1,138 @@
+/** The way in: a file that is dropped or chosen, or a recording from the microphone. */
+
+import { upload } from "./api.js";
+import { Capture } from "./capture.js";
+import { $, clock } from "./dom.js";
+import { t } from "./i18n.js";
+import { complain, notify } from "./notices.js";
+import { encodeWav } from "./wav.js";
+
+// What the server reads; the rest is decoded here, as far as the browser can, and sent as WAV.
+const READABLE = /\.(wav|flac|mp3|ogg|opus|oga|aiff?|aifc|au|caf|rf64|w64)$/i;
+const MEGABYTE = 2 ** 20;
+
+/** Event: "recorded" (detail: { recording, wave }) when a recording has been uploaded. */
+export class Start extends EventTarget {
+  #options = null;
+  #decode;
+  #capture = null;
+
+  /** @param {(data: ArrayBuffer) => Promise<AudioBuffer>} decode */
+  constructor(decode) {
+    super();
+    this.#decode = decode;
+    $("#file").addEventListener("change", () => {
+      const [file] = $("#file").files;
+      $("#file").value = "";
+      if (file) this.send(file, file.name);
+    });
+    for (const id of ["choose", "choose-new"]) $(`#${id}`).addEventListener("click", () => $("#file").click());
+    $("#record").addEventListener("click", () => this.#record().catch(complain));
+    $("#record-stop").addEventListener("click", () => this.#stop().catch(complain));
+    $("#record-cancel").addEventListener("click", () => this.#discard());
+    this.#listenForDrops();
+  }
+
+  show(options) {
+    this.#options = options;
+    const size = Math.floor(options.max_upload_bytes / MEGABYTE);
+    $("#limits").textContent = t("limits", { minutes: Math.floor(options.max_seconds / 60), size });
+  }
+
+  /** Upload a file, or what the browser can make of it. */
+  async send(file, name) {
+    try {
+      this.#showProgress(t("reading"), null);
+      const wave = await this.#decodeQuietly(file);
+      const readable = READABLE.test(name);
+      if (!readable && !wave) throw Object.assign(new Error(name), { code: "unreadable_file" });
+      const body = readable ? file : encodeWav(channelsOf(wave), wave.sampleRate);
+      if (this.#options && body.size > this.#options.max_upload_bytes) {
+        throw Object.assign(new Error(`${Math.ceil(body.size / MEGABYTE)} MiB`), { code: "too_large" });
+      }
+      const recording = await upload(body, name, (sent) => this.#showProgress(t("uploading"), sent));
+      // Without a picture of the wave, an empty one tells that the song is new all the same.
+      this.dispatchEvent(new CustomEvent("recorded", { detail: { recording, wave } }));
+    } catch (error) {
+      complain(error);
+    } finally {
+      this.#showProgress(null);
+    }
+  }
+
+  async #decodeQuietly(file) {
+    try {
+      return await this.#decode(await file.arrayBuffer());
+    } catch {
+      return null;
+    }
+  }
+
+  #showProgress(text, fraction) {
+    $("#sending").hidden = text === null;
+    if (text === null) return;
+    $("#sending-text").textContent = text;
+    const bar = $("#sending progress");
+    if (fraction === null) bar.removeAttribute("value");
+    else bar.value = fraction;
+  }
+
+  #listenForDrops() {
+    const over = (event) => {
+      if (![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
+      event.preventDefault();
+      document.body.classList.toggle("dropping", event.type === "dragover");
+    };
+    for (const name of ["dragover", "dragleave", "drop"]) document.addEventListener(name, over);
+    document.addEventListener("drop", (event) => {
+      const [file] = event.dataTransfer?.files ?? [];
+      if (file) this.send(file, file.name);
+    });
+  }
+
+  async #record() {
+    this.#capture = new Capture();
+    try {
+      await this.#capture.start((level, seconds) => this.#showLevel(level, seconds));
+    } catch (error) {
+      this.#capture = null;
+      notify(t(`error_${error.code ?? "microphone_failed"}`), "bad");
+      return;
+    }
+    this.#showRecording(true);
+    $("#record-stop").focus();
+  }
+
+  async #stop() {
+    const capture = this.#capture;
+    this.#capture = null;
+    this.#showRecording(false);
+    const blob = await capture.stop();
+    const now = new Date();
+    const stamp = new Date(now - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    await this.send(blob, `${t("recording_name")} ${stamp.replace("T", " ").replace(":", ".")}.wav`);
+  }
+
+  async #discard() {
+    const capture = this.#capture;
+    this.#capture = null;
+    this.#showRecording(false);
+    await capture?.discard();
+  }
+
+  #showRecording(on) {
+    $("#start-choices").hidden = on;
+    $("#recording").hidden = !on;
+    if (!on) $("#record").focus();
+  }
+
+  #showLevel(level, seconds) {
+    $("#record-level").value = level;
+    $("#record-time").textContent = clock(seconds, true);
+    $("#record-clipped").hidden = level < 0.99 && $("#record-clipped").hidden;
+    if (this.#options && seconds >= this.#options.max_seconds - 1 && this.#capture) this.#stop().catch(complain);
+  }
+}
+
+const channelsOf = (wave) =>
+  Array.from({ length: Math.min(2, wave.numberOfChannels) }, (_, i) => wave.getChannelData(i));

@@ -1,0 +1,300 @@
+/** The open song: its voice, lead sheet and takes, and what the user does with them. */
+
+import { api, fetchFile } from "./api.js";
+import { ChordLane } from "./chordlane.js";
+import { $ } from "./dom.js";
+import { t } from "./i18n.js";
+import { Mixer, VOICE } from "./mixer.js";
+import { complain, explain, notify } from "./notices.js";
+import { Player } from "./player.js";
+import { likelyKey } from "./sheet.js";
+import { SheetTools } from "./sheettools.js";
+import { Takes } from "./takes.js";
+import { peaksOf, Timeline } from "./timeline.js";
+import { encodeWav } from "./wav.js";
+
+// Decoded sound is large (20 MB a minute in stereo), so only a few takes are kept at hand.
+const MOST_LOADED_TAKES = 4;
+const OPEN = ["queued", "running"];
+const HALF_EMPTY = { beats: [], downbeats: [], chords: [], key: null };
+
+/** Events: "opened", "closed", "changed" (takes came or went). */
+export class Studio extends EventTarget {
+  player = new Player();
+  timeline = new Timeline();
+  mixer = new Mixer();
+  recording = null;
+  selected = null;
+  region = null;
+  #panel;
+  #lane = new ChordLane();
+  #tools = new SheetTools(this.player);
+  #takes = new Takes();
+  #jobs = new Map();
+  #sheet = null;
+  #heard = null;
+  #undo = [];
+  #loaded = [];
+  #opening = 0;
+
+  constructor(panel) {
+    super();
+    this.#panel = panel;
+    panel.addEventListener("generate", () => this.generate().catch(complain));
+    this.#lane.addEventListener("edit", ({ detail }) => this.#setSheet(detail));
+    this.#tools.addEventListener("edit", ({ detail }) => this.#setSheet(detail));
+    this.#tools.addEventListener("undo", () => this.#takeBack());
+    this.#tools.addEventListener("reset", () => this.#setSheet(this.#heard));
+    this.mixer.addEventListener("change", () => this.#applyLevels());
+    const on = (name, work) => this.#takes.addEventListener(name, ({ detail }) => work(detail).catch(complain));
+    on("select", (job) => this.select(job));
+    on("cancel", (job) => api.cancel(job.id).then((answer) => this.take(answer)));
+    on("delete", (job) => api.deleteJob(job.id).then(() => this.drop(job.id)));
+    on("again", (job) => this.#again(job));
+    on("mixdown", (job) => this.#mixdown(job));
+  }
+
+  get jobs() {
+    return [...this.#jobs.values()].filter((job) => job.kind === "accompany");
+  }
+
+  /**
+   * Open a song.
+   *
+   * @param {object} recording as the server tells it
+   * @param {AudioBuffer | null} wave its sound, if the page has it already: for the picture
+   * @param {boolean} isNew whether a band is to be made at once
+   */
+  async open(recording, { wave = null, isNew = false } = {}) {
+    this.close();
+    const opening = this.#opening;
+    this.recording = recording;
+    this.player.duration = recording.duration_seconds;
+    if (wave) this.timeline.show(peaksOf(wave), recording.duration_seconds);
+    this.redraw();
+    this.dispatchEvent(new Event("opened"));
+    const jobs = isNew ? [] : await api.jobs(recording.id);
+    if (opening !== this.#opening) return;
+    for (const job of jobs.reverse()) this.#jobs.set(job.id, job);
+    const analysis = jobs.filter((job) => job.kind === "analyze").at(-1);
+    if (!analysis || analysis.state === "failed") this.take(await api.analyze(recording.id));
+    else this.#takeAnalysis(analysis);
+    const last = this.jobs.filter((job) => job.state === "done").at(-1);
+    this.redraw();
+    if (last) await this.select(last);
+    if (isNew) await this.generate();
+  }
+
+  /** Draw everything again, as after a change of language. */
+  redraw() {
+    this.#showSheet();
+    this.#takes.forget();
+    this.#showTakes();
+    this.#showStrips();
+  }
+
+  close() {
+    this.#opening++;
+    this.player.clear();
+    this.timeline.clear();
+    this.#jobs.clear();
+    this.#loaded = [];
+    this.recording = this.selected = this.region = this.#sheet = this.#heard = null;
+    this.#undo = [];
+    $("#analysis-error").hidden = true;
+    this.dispatchEvent(new Event("closed"));
+  }
+
+  /** Take note of a job of this song, new or further on. */
+  take(job) {
+    if (job.recording_id !== this.recording?.id) return;
+    const before = this.#jobs.get(job.id);
+    if (before && !OPEN.includes(before.state) && OPEN.includes(job.state)) return;
+    this.#jobs.set(job.id, job);
+    if (job.kind === "analyze") this.#takeAnalysis(job, before);
+    else {
+      if (job.state === "done" && before?.state !== "done") this.#takeResult(job).catch(complain);
+      if (job.state === "failed" && before && before.state !== "failed") notify(explain(job.failure), "bad");
+      this.#showTakes();
+    }
+    if (before?.state !== job.state) this.dispatchEvent(new Event("changed"));
+  }
+
+  /** Forget a job that was deleted. */
+  drop(id) {
+    if (!this.#jobs.delete(id)) return;
+    this.#unload(id);
+    if (this.selected === id) {
+      this.selected = null;
+      const last = this.jobs.filter((job) => job.state === "done").at(-1);
+      if (last) this.select(last).catch(complain);
+    }
+    this.#showTakes();
+    this.dispatchEvent(new Event("changed"));
+  }
+
+  /** Look at everything again, as after a lost connection. */
+  async refresh() {
+    if (!this.recording) return;
+    const id = this.recording.id;
+    const jobs = await api.jobs(id);
+    if (this.recording?.id === id) jobs.reverse().forEach((job) => this.take(job));
+  }
+
+  /** Ask for a band, or for several. */
+  async generate() {
+    if (!this.recording || !this.#panel.check()) return;
+    const request = { recording_id: this.recording.id, ...this.#panel.request() };
+    if (!$("#obey").checked) request.plan = "none";
+    else if (this.#sheet) request.lead_sheet = this.#sheet;
+    const jobs = await api.createJobs(request);
+    for (const job of jobs) this.take(job);
+  }
+
+  /** Hear a take. */
+  async select(job) {
+    this.selected = job.id;
+    this.#showTakes();
+    await this.#load(job);
+    this.#showStrips();
+  }
+
+  /** Hear the take with a number, from 0 on. */
+  selectNumber(index) {
+    const done = this.jobs.filter((job) => job.state === "done");
+    if (done[index]) this.select(done[index]).catch(complain);
+  }
+
+  #takeAnalysis(job, before) {
+    if (job.state === "failed") {
+      $("#analysis-error").textContent = explain(job.failure);
+      $("#analysis-error").hidden = false;
+    }
+    if (job.state !== "done" || before?.state === "done") return;
+    const sheet = { ...HALF_EMPTY, ...job.result.lead_sheet };
+    sheet.key ??= likelyKey(sheet.chords);
+    this.#heard = sheet;
+    const latest = this.jobs.filter((other) => other.request.lead_sheet).at(-1);
+    this.#sheet = latest?.request.lead_sheet ?? sheet;
+    this.#showSheet();
+    this.#loadVoice(job).catch(complain);
+  }
+
+  /**
+   * Load the voice as the server decoded it: a browser's decoder may begin an MP3 some milliseconds
+   * earlier or later, and the band would be off.
+   */
+  async #loadVoice(job) {
+    const opening = this.#opening;
+    const file = job.result.files.find(({ role }) => role === VOICE);
+    const buffer = await this.player.decode(await fetchFile(file.url));
+    if (opening !== this.#opening) return;
+    this.player.add(VOICE, buffer);
+    if (!this.timeline.duration) this.timeline.show(peaksOf(buffer), this.recording.duration_seconds);
+    this.#showStrips();
+  }
+
+  /** Let a new take be heard, unless one of the same batch is, or of a later one. */
+  async #takeResult(job) {
+    const heard = this.#jobs.get(this.selected);
+    if (!heard || heard.created < job.created) await this.select(job);
+  }
+
+  async #load(job) {
+    const opening = this.#opening;
+    this.#loaded = [job.id, ...this.#loaded.filter((id) => id !== job.id)];
+    for (const id of this.#loaded.slice(MOST_LOADED_TAKES)) this.#unload(id);
+    for (const { role, url } of tracksOf(job)) {
+      const id = `${job.id}/${role}`;
+      if (this.player.has(id)) continue;
+      const buffer = await this.player.decode(await fetchFile(url));
+      if (opening !== this.#opening) return;
+      this.player.add(id, buffer);
+    }
+  }
+
+  #unload(id) {
+    this.#loaded = this.#loaded.filter((other) => other !== id);
+    const job = this.#jobs.get(id);
+    for (const role of job ? tracksOf(job).map((file) => file.role) : ["accompaniment"]) this.player.remove(`${id}/${role}`);
+  }
+
+  #showStrips() {
+    const job = this.#jobs.get(this.selected);
+    const band = job?.state === "done" ? tracksOf(job).map(({ role }) => role) : [];
+    this.mixer.show([VOICE, ...band]);
+    this.#applyLevels();
+  }
+
+  #applyLevels() {
+    const job = this.#jobs.get(this.selected);
+    const levels = new Map([[VOICE, this.mixer.level(VOICE)]]);
+    if (job?.state === "done") {
+      for (const { role } of tracksOf(job)) levels.set(`${job.id}/${role}`, this.mixer.level(role));
+    }
+    this.player.setLevels(levels);
+    $("#play").disabled = !this.player.has(VOICE) && !this.selected;
+  }
+
+  #showTakes() {
+    this.#takes.show(this.jobs, this.selected);
+  }
+
+  #setSheet(sheet) {
+    this.#undo.push(this.#sheet);
+    this.#sheet = sheet;
+    this.#showSheet();
+  }
+
+  #takeBack() {
+    if (!this.#undo.length) return;
+    this.#sheet = this.#undo.pop();
+    this.#showSheet();
+  }
+
+  #showSheet() {
+    const duration = this.recording?.duration_seconds ?? 0;
+    this.#lane.show(this.#sheet, duration);
+    const isEdited = JSON.stringify(this.#sheet) !== JSON.stringify(this.#heard);
+    this.#tools.show(this.#sheet, duration, { canUndo: this.#undo.length > 0, isEdited });
+  }
+
+  async #again(job) {
+    const { seed, ...request } = job.request;
+    const body = { recording_id: job.recording_id, ...request, ...(seed === undefined ? {} : { seed }) };
+    for (const made of await api.createJobs(body)) this.take(made);
+    await api.deleteJob(job.id);
+    this.drop(job.id);
+  }
+
+  /** Save the mix as the faders stand. */
+  async #mixdown(job) {
+    if (this.selected !== job.id) await this.select(job);
+    const mixed = await this.player.render();
+    const channels = [0, 1].map((channel) => mixed.getChannelData(channel));
+    const peak = channels.reduce((most, samples) => samples.reduce((a, x) => Math.max(a, Math.abs(x)), most), 0);
+    const scale = Math.min(1, 0.891 / peak);
+    if (scale < 1) for (const samples of channels) samples.forEach((x, i) => (samples[i] = x * scale));
+    const url = URL.createObjectURL(encodeWav(channels, mixed.sampleRate, 24));
+    const name = this.recording.name.replace(/\.[^.]+$/, "");
+    const link = Object.assign(document.createElement("a"), { href: url, download: `${name}.${this.#takes.letter(job.id)}.my-mix.wav` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    notify(t("mix_saved"));
+  }
+
+  /** What happens with every frame that is shown. */
+  tick() {
+    this.player.tick();
+    const { time, playing } = this.player;
+    this.timeline.place(time, playing);
+    this.#lane.place(time);
+  }
+}
+
+/** The files of a result that are played: the parts if there are any, else the whole band. */
+function tracksOf(job) {
+  const files = job.result?.files ?? [];
+  const parts = files.filter(({ kind }) => kind === "part");
+  return parts.length ? parts : files.filter(({ role }) => role === "accompaniment");
+}
