@@ -44,8 +44,10 @@ _QUALITY = {
     "1": (0,),
 }
 _LABEL = re.compile(
-    r"^(?P<root>[A-G][#b]*)(?::(?P<quality>[a-z0-9]*))?(?P<extra>\([^)]*\))?(?:/(?P<bass>[#b]*\d+))?$"
+    r"^(?P<root>[A-G][#b]*)(?::(?P<quality>[a-z0-9]*))?(?P<extra>\([^)]*\))?(?:/(?P<bass>[#b]*\d+))?$",
+    re.ASCII,
 )
+_DEGREE_NAME = re.compile(r"\*?[#b]*[0-9]{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def parse_chord(label: str) -> Chord:
     """
     if label in (NO_CHORD, "X"):
         return Chord(None, (), None)
-    match = _LABEL.match(label)
+    match = _LABEL.fullmatch(label)
     if match is None:
         raise DataError(f"'{label}' is no chord name; write for example C:maj, A:min7 or G:7/3")
     quality = match["quality"] or ("maj" if match["extra"] is None else "1")
@@ -122,7 +124,7 @@ def parse_chord(label: str) -> Chord:
 
 def transpose_label(label: str, semitones: int) -> str:
     """Return a chord name moved up by a number of semitones."""
-    match = _LABEL.match(label)
+    match = _LABEL.fullmatch(label)
     if label in (NO_CHORD, "X") or match is None:
         return label
     root = PITCH_CLASS_NAMES[(pitch_class(match["root"]) + semitones) % 12]
@@ -130,6 +132,8 @@ def transpose_label(label: str, semitones: int) -> str:
 
 
 def _semitones(degree: str, label: str) -> int:
+    if not _DEGREE_NAME.fullmatch(degree):
+        raise DataError(f"chord '{label}' names the degree '{degree}'; write for example b7 or 9")
     number = int(degree.lstrip("#b"))
     if number not in _DEGREE:
         raise DataError(f"chord '{label}' names the degree {number}; degrees go from 1 to 13")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from banso.errors import DataError
-from banso.leadsheet import ChordSpan, LeadSheet
+from banso.leadsheet import ChordSpan, LeadSheet, Section, SungNote
 
 ITEM_FILE = "item.json"
 MANIFEST_FILE = "manifest.json"
@@ -154,6 +154,11 @@ def _lead_sheet(content: dict[str, Any]) -> LeadSheet:
         downbeats=tuple(content["downbeats"]),
         chords=tuple(ChordSpan(**span) for span in content["chords"]),
         key=content["key"],
+        # Items made by older versions lack these.
+        title=content.get("title", ""),
+        beat_unit=content.get("beat_unit", 4),
+        sections=tuple(Section(**section) for section in content.get("sections", ())),
+        notes=tuple(SungNote(**note) for note in content.get("notes", ())),
     )
 
 
