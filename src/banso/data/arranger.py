@@ -7,17 +7,17 @@ the beat whatever the tempo does; human deviation comes on top. One generator de
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from banso.chords import Chord, parse_chord
+from banso.data import form
+from banso.data.drummer import DrumBar, Drummer
+from banso.data.drummer import play as play_drums
+from banso.data.form import PHRASE_BARS, STEPS_PER_BEAT, Step
 from banso.data.song import Note, Notes, Song
 from banso.data.styles import DRUM_KEYS, PARTS, STYLES, Groove, Layer, Style
 from banso.data.voicing import bass_pitch, lead_voices
 from banso.errors import DataError
 
-_STEPS = 4  # sixteenths per beat
-_SILENT = Chord(None, (), None)
-_PHRASE_BARS = 4
+_HUMAN_DRUMS_CHANCE = 0.6  # where a drummer is at hand; programmed grooves keep their share
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,19 +53,6 @@ class Band:
     tracks: tuple[Track, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One sixteenth of the song: where it is and what it belongs to."""
-
-    seconds: float
-    next_seconds: float
-    bar: int
-    place: int
-    bar_length: int
-    chord: Chord
-    energy: float
-
-
 def choose_style(song: Song, rng: np.random.Generator) -> str:
     """Pick a style that suits the song's metre; triple time gets a waltz half of the time."""
     meter = 3 if song.beats_per_bar % 3 == 0 else 4
@@ -74,13 +61,16 @@ def choose_style(song: Song, rng: np.random.Generator) -> str:
     return str(rng.choice([s.name for s in STYLES.values() if meter in s.meters]))
 
 
-def arrange(song: Song, style_name: str, rng: np.random.Generator) -> Band:
+def arrange(
+    song: Song, style_name: str, rng: np.random.Generator, drummer: Drummer | None = None
+) -> Band:
     """Write the band's parts for a whole song.
 
     Args:
         song: Score with at least two beats.
         style_name: A key of `STYLES`.
         rng: Decides instruments, patterns, fills and human deviations.
+        drummer: Recorded drumming; where it has something that fits, it often takes the drums.
 
     Returns:
         Tracks in order drums, bass, harmony, extra. Notes lie within the song's duration.
@@ -93,10 +83,12 @@ def arrange(song: Song, style_name: str, rng: np.random.Generator) -> Band:
     if len(song.lead_sheet.beats) < 2:
         raise DataError(f"{song.song_id} has no beats to play to")
     style = STYLES[style_name]
-    steps = _steps(song, _energies(song, rng))
+    levels = form.energies(song, rng)
+    steps = form.steps(song, levels, form.breaks(levels, rng))
     swing = float(style.swing * rng.uniform(0.4, 1.0))
     player = _Player(style, steps, swing, song.duration_seconds, rng)
-    tracks = [player.drums(), player.bass()]
+    drums = player.human_drums(drummer, song) if drummer is not None else None
+    tracks = [drums or player.drums(), player.bass()]
     layers = [layer for layer in style.layers if layer.part == "harmony"]
     if song.piano and rng.random() < style.piano_chance:
         tracks.append(player.piano(song.piano))
@@ -113,82 +105,13 @@ def arrange(song: Song, style_name: str, rng: np.random.Generator) -> Band:
     return Band(style=style.name, tracks=tuple(sorted(tracks, key=lambda t: PARTS.index(t.part))))
 
 
-def _energies(song: Song, rng: np.random.Generator) -> list[float]:
-    """Energy of each bar, 0 to 1, constant over phrases.
-
-    High and busy singing is a chorus more often than not, so it carries the band up; phrases
-    without singing keep the band going, except sometimes an intro. Bar 0 is the pickup.
-    """
-    downs = np.array((0.0, *song.lead_sheet.downbeats, song.duration_seconds))
-    num_bars = len(downs) - 1
-    starts = np.array([note.start_seconds for note in song.melody])
-    pitches = np.array([note.pitch for note in song.melody], float)
-    phrase = np.maximum(0, np.arange(num_bars) - 1) // _PHRASE_BARS
-    drive = np.full(int(phrase[-1]) + 1, np.nan)
-    for index in range(len(drive)):
-        bars = np.flatnonzero(phrase == index)
-        inside = (starts >= downs[bars[0]]) & (starts < downs[bars[-1] + 1])
-        if inside.sum() >= 4:
-            drive[index] = pitches[inside].mean() + inside.sum() / len(bars)
-    sung = drive[~np.isnan(drive)]
-    low, high = (float(sung.min()), float(sung.max())) if len(sung) else (0.0, 1.0)
-    level = 0.3 + 0.6 * (drive - low) / max(high - low, 1.0)
-    level = np.where(np.isnan(drive), rng.uniform(0.3, 0.8), level)
-    level += rng.normal(0, 0.1, len(level))
-    if rng.random() < 0.4:
-        level[0] = rng.uniform(0.0, 0.3)
-    level = np.clip(level, 0.0, 1.0)
-    return [float(x) for x in level[phrase]]
-
-
-def _steps(song: Song, energies: list[float]) -> list[_Step]:
-    sheet = song.lead_sheet
-    beats = _cover(np.array(sheet.beats), song.duration_seconds)
-    edges = np.interp(
-        np.arange((len(beats) - 1) * _STEPS + 1) / _STEPS, np.arange(len(beats)), beats
-    )
-    downs = np.array(sheet.downbeats)
-    bar_of = np.searchsorted(downs, edges + 1e-4, side="right")
-    spans = [(s.start_seconds, s.end_seconds, parse_chord(s.label)) for s in sheet.chords]
-    chord_starts = np.array([s[0] for s in spans])
-    chord_of = np.searchsorted(chord_starts, edges + 0.02, side="right") - 1
-    _, first, counts = np.unique(bar_of[:-1], return_index=True, return_counts=True)
-    first_of = {int(bar_of[i]): (int(i), int(n)) for i, n in zip(first, counts, strict=True)}
-    common = song.beats_per_bar * _STEPS
-    steps = []
-    for i in range(len(edges) - 1):
-        if edges[i] < -1e-3 or edges[i] >= song.duration_seconds - 0.02:
-            continue
-        bar = int(bar_of[i])
-        start, length = first_of[bar]
-        # A pickup is the end of a bar whose beginning is missing.
-        place = i - start + (max(0, common - length) if bar == 0 else 0)
-        index = int(chord_of[i])
-        sounding = index >= 0 and edges[i] < spans[index][1] - 0.02
-        chord = spans[index][2] if sounding else _SILENT
-        energy = energies[min(bar, len(energies) - 1)]
-        steps.append(
-            _Step(float(max(edges[i], 0.0)), float(edges[i + 1]), bar, place, length, chord, energy)
-        )
-    return steps
-
-
-def _cover(beats: NDArray[np.float64], duration_seconds: float) -> NDArray[np.float64]:
-    """Continue the beats at their first and last tempo until they cover the song."""
-    first, last = beats[1] - beats[0], beats[-1] - beats[-2]
-    before = int(np.ceil(max(0.0, beats[0]) / first))
-    after = int(np.ceil(max(0.0, duration_seconds - beats[-1]) / last)) + 1
-    head = beats[0] - first * np.arange(before, 0, -1)
-    return np.concatenate((head, beats, beats[-1] + last * np.arange(1, after + 1)))
-
-
 class _Player:
     """Plays the parts of one band; holds what they share."""
 
     def __init__(
         self,
         style: Style,
-        steps: list[_Step],
+        steps: list[Step],
         swing: float,
         duration_seconds: float,
         rng: np.random.Generator,
@@ -202,10 +125,11 @@ class _Player:
     def drums(self) -> Track:
         style, rng = self._style, self._rng
         notes: list[Note] = []
-        last_bar = self._steps[-1].bar
         half = rng.random() < 0.15 and style.name in ("rock", "pop-band")
-        fill_bars = {b for b in range(_PHRASE_BARS, last_bar, _PHRASE_BARS) if rng.random() < 0.7}
+        fill_bars = self._fill_bars()
         for index, step in enumerate(self._steps):
+            if step.is_break:
+                continue
             groove = self._groove(step.energy)
             in_fill = style.fills and step.bar in fill_bars
             if in_fill and step.place >= step.bar_length - (8 if step.energy > 0.6 else 4):
@@ -218,6 +142,39 @@ class _Player:
                 self._hit(notes, index, "crash", "x")
         kit = int(rng.choice(style.kits))
         return self._track("drums", kit, notes, style.drum_level, pan=64, is_drums=True)
+
+    def human_drums(self, drummer: Drummer, song: Song) -> Track | None:
+        """Recorded drumming on the song's beats; None if chance or the corpus is against it."""
+        style, rng = self._style, self._rng
+        tempo = 60 / float(np.median(np.diff(song.lead_sheet.beats)))
+        matched = style.name, song.beats_per_bar, tempo, rng
+        take = drummer.choose(*matched) if rng.random() < _HUMAN_DRUMS_CHANCE else None
+        if take is None:
+            return None
+        fills = drummer.choose_fills(*matched) if style.fills else ()
+        notes = play_drums(take, fills, self._drum_bars(song), self._duration, rng)
+        held = [(s.seconds - 0.02, s.next_seconds - 0.02) for s in self._steps if s.is_break]
+        notes = [n for n in notes if not any(a <= n.start_seconds < b for a, b in held)]
+        kit = int(rng.choice(style.kits))
+        return self._track("drums", kit, notes, style.drum_level, pan=64, is_drums=True)
+
+    def _drum_bars(self, song: Song) -> list[DrumBar]:
+        fill_bars = self._fill_bars()
+        bars = []
+        for number in dict.fromkeys(step.bar for step in self._steps):
+            steps = [step for step in self._steps if step.bar == number]
+            beats = tuple(s.seconds for s in steps if s.place % STEPS_PER_BEAT == 0)
+            energy = float(np.mean([step.energy for step in steps]))
+            is_pickup = number == 0 and len(beats) < song.beats_per_bar
+            if beats:
+                beats += (steps[-1].next_seconds,)
+                bars.append(DrumBar(beats, energy, number in fill_bars, is_pickup))
+        return bars
+
+    def _fill_bars(self) -> set[int]:
+        """Last bars of phrases in which the drums lead into the next."""
+        last = self._steps[-1].bar
+        return {b for b in range(PHRASE_BARS, last, PHRASE_BARS) if self._rng.random() < 0.7}
 
     def _groove(self, energy: float) -> Groove:
         grooves = self._style.grooves
@@ -250,7 +207,7 @@ class _Player:
             leads_nowhere = mark == "A" and not self._changes_within(index, 2)
             if changed or leads_nowhere:
                 mark = "R"
-            if mark in "RFOTA" and step.chord.root is not None:
+            if mark in "RFOTA" and step.chord.root is not None and not step.is_break:
                 upcoming = self._steps[min(index + 2, len(self._steps) - 1)].chord
                 pitch = bass_pitch(step.chord, mark, upcoming, lowest)
                 end = self._hold(index, rhythm)
@@ -352,7 +309,7 @@ class _Player:
     ) -> None:
         style, rng, step = self._style, self._rng, self._steps[index]
         length = step.next_seconds - step.seconds
-        unit = round(style.swing_unit * _STEPS)
+        unit = round(style.swing_unit * STEPS_PER_BEAT)
         if unit and step.place % (2 * unit) == unit:
             delay += self._swing * unit * length
         start = step.seconds + delay + rng.normal(0, style.tightness_ms / 1000)

@@ -15,12 +15,14 @@ class Note:
         end_seconds: When it ends; later than the start.
         pitch: MIDI note number, 60 = middle C.
         velocity: Loudness as in MIDI, 1 to 127.
+        lyric: Syllable sung to it, with `-` at its end if the word goes on; empty if none is known.
     """
 
     start_seconds: float
     end_seconds: float
     pitch: int
     velocity: int
+    lyric: str = ""
 
 
 Notes = tuple[Note, ...]
