@@ -228,6 +228,22 @@ def evaluate(
     guidance_scale: Annotated[
         float | None, typer.Option(min=0, max=100, help="Guidance; the bundle's by default.")
     ] = None,
+    listening_test: Annotated[
+        bool, typer.Option("--listening-test", help="Instead: a page for listeners, from --data.")
+    ] = False,
+    systems: Annotated[
+        list[str] | None,
+        typer.Option("--system", help="With it: NAME=FOLDER of bands, for the bundle's own."),
+    ] = None,
+    analyze_listening: Annotated[
+        bool, typer.Option("--analyze-listening", help="Instead: what listeners answered.")
+    ] = False,
+    key: Annotated[
+        Path | None, typer.Option(help="With --analyze-listening: the test's key.json.")
+    ] = None,
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="With --analyze-listening: listeners' files.")
+    ] = None,
 ) -> None:
     """Measure a bundle on held-out songs: true, ours, shuffled, swapped; JSON and Markdown."""
     with reporting_errors(), progress_bar() as bar:
@@ -239,7 +255,27 @@ def evaluate(
             raise ConfigError(f"split is '{split}'; choose train, validation or test")
         options = GenerationOptions(seed=seed, num_steps=num_steps, guidance_scale=guidance_scale)
         task = bar.add_task("evaluating", total=1.0)
-        if codec:
+        if analyze_listening:
+            text = _analyze_listening(results, key, out, seed)
+        elif listening_test:
+            if data is None:
+                raise ConfigError("a listening test needs songs; give --data")
+            from banso.eval.listening_systems import ListeningOptions, build_from_data
+
+            built = build_from_data(
+                data,
+                out,
+                ListeningOptions(seed=seed),
+                generation=options,
+                bundle=bundle,
+                conditions=[c.value for c in conditions] if conditions else None,
+                folders=systems or (),
+                split=split,
+                limit=limit,
+                on_progress=lambda done: bar.update(task, completed=done),
+            )
+            text = str(built)
+        elif codec:
             text = bundles.evaluate_codec(bundle, data, stems or (), out, limit)
         elif voices is not None:
             text = bundles.evaluate_recordings(bundle, voices, out, options)
@@ -257,6 +293,14 @@ def evaluate(
         else:
             raise ConfigError("there is nothing to evaluate; give --data, --voices or --codec")
     typer.echo(text)
+
+
+def _analyze_listening(results: list[Path] | None, key: Path | None, out: Path, seed: int) -> str:
+    from banso.eval.listening_report import analyze_listening
+
+    if key is None:
+        raise ConfigError("the answers tell no systems; give the test's key.json by --key")
+    return analyze_listening(results or (), key, out, seed=seed)
 
 
 def _given(**options: int | None) -> dict[str, int]:
