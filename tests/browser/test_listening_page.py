@@ -13,7 +13,7 @@ pytest.importorskip("librosa", reason="needs the eval extra")
 
 from banso.eval.listening import ListeningOptions, build_listening_test
 from banso.eval.listening_report import analyze_listening
-from conftest import DESKTOP, PHONE
+from browser.conftest import DESKTOP, PHONE
 from listening_songs import SYSTEMS, songs
 
 pytestmark = [pytest.mark.browser, pytest.mark.lab]
