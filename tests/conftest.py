@@ -102,3 +102,36 @@ def no_bundle_needed(monkeypatch):
     monkeypatch.setattr(
         Accompanist, "from_bundle", lambda path=None, num_threads=None: fake_accompanist()
     )
+
+
+@pytest.fixture
+def song():
+    """One second of a sung note, as the bytes of a WAV file."""
+    return pytest.importorskip("web_service", reason="needs the web extra").wav_bytes()
+
+
+@pytest.fixture
+def make_client(tmp_path, monkeypatch):
+    """Clients of the HTTP interface: make_client(**settings); workers are threads of the test."""
+    testing = pytest.importorskip("starlette.testclient", reason="needs the web extra")
+    from banso.web import service
+    from banso.web.app import create_app
+    from banso.web.settings import ServiceSettings
+    from web_service import ThreadWorker
+
+    monkeypatch.setattr(service, "_worker_maker", lambda settings: ThreadWorker)
+    about = service.About("fake", "0123456789ab", ("pop", "rock"), True)
+    monkeypatch.setattr(service.About, "from_bundle", lambda bundle: about)
+    clients = []
+
+    def make(**settings):
+        values = {"data_folder": tmp_path / "data", "bundle": DEBUG_BUNDLE, **settings}
+        values["hosts"] = ("testserver", *values.get("hosts", ()))
+        client = testing.TestClient(create_app(ServiceSettings(**values)))
+        client.__enter__()
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.__exit__(None, None, None)

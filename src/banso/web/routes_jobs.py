@@ -45,7 +45,11 @@ def create_jobs(request: Request, body: JobBody) -> JobsAnswer:
     """Ask for an accompaniment, or for several variations of it, a job each."""
     service = service_of(request)
     find_recording(service, body.recording_id)
-    asked = body.model_dump(exclude={"recording_id", "variations"}, exclude_defaults=True)
+    asked = body.model_dump(
+        exclude={"recording_id", "variations", "lead_sheet"}, exclude_defaults=True
+    )
+    if body.lead_sheet is not None:
+        asked["lead_sheet"] = body.lead_sheet.model_dump()
     _check(service, asked)
     seed = secrets.randbelow(_DRAWN_SEEDS) if body.seed is None else body.seed
     seeds = [min(seed + number, MAX_SEED) for number in range(body.variations)]
