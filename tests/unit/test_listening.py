@@ -147,6 +147,20 @@ def test_a_test_is_not_overwritten(built):
         build_listening_test(songs(), built.key.parent, OPTIONS)
 
 
+def test_a_stopped_run_is_made_again(built, tmp_path):
+    def stop():
+        raise DataError("the disk is gone")
+
+    broken = songs()
+    broken[2] = replace(broken[2], bands=dict(broken[2].bands, baseline=stop))
+    with pytest.raises(DataError, match="the disk is gone"):
+        build_listening_test(broken, tmp_path, OPTIONS)
+    assert not (tmp_path / "page").exists()
+    again = build_listening_test(songs(), tmp_path, OPTIONS)
+    assert key_content(again) == key_content(built)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["key.json", "page"]
+
+
 def test_reference_and_anchor_are_needed(tmp_path):
     bands = {"true": voice, "ours": voice}
     items = [ListeningItem(name="a", read_vocals=voice, bands=bands)]

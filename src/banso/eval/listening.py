@@ -150,17 +150,16 @@ def build_listening_test(
         raise DataError(f"{out} holds a listening test already; give another folder")
     rng = np.random.default_rng(options.seed)
     clips = _name_clips(items, systems, rng)
-    (page / CLIPS_FOLDER).mkdir(parents=True)
+    # Becomes the page when it is complete; what a stopped run left is made again.
+    part = out / f"{PAGE_FOLDER}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    (part / CLIPS_FOLDER).mkdir(parents=True)
     for number, item in enumerate(items):
-        sounds = cut_clips(item, options)
-        if number == 0:
-            write_clip(page / CLIPS_FOLDER / "voice.flac", sounds.pop(""))
-        for clip in sorted((c for c in clips if c.item == item.name), key=lambda c: c.name):
-            write_clip(page / CLIPS_FOLDER / f"{clip.name}.flac", sounds[clip.system])
+        _write_clips(part / CLIPS_FOLDER, item, clips, options, with_voice=number == 0)
         if on_progress is not None:
             on_progress((number + 1) / len(items))
     trials = _rating_trials(items, clips, rng) + _pair_trials(items, systems, clips, options, rng)
-    sums = {c.name: sha256_of(page / CLIPS_FOLDER / f"{c.name}.flac") for c in clips}
+    sums = {c.name: sha256_of(part / CLIPS_FOLDER / f"{c.name}.flac") for c in clips}
     content = {
         "format_version": FORMAT_VERSION,
         "seed": options.seed,
@@ -171,9 +170,10 @@ def build_listening_test(
         "trials": {trial["id"]: trial["clips"] for trial in trials},
     }
     test_id = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    _write_page(page, test_id, trials, options)
+    _write_page(part, test_id, trials, options)
     text = json.dumps({"test_id": test_id, **content}, indent=1)
     key.write_text(text + "\n", encoding="utf-8")
+    part.rename(page)
     return ListeningTest(page / "index.html", key, len(clips), len(trials))
 
 
@@ -240,6 +240,22 @@ def write_clip(path: Path, samples: Samples) -> None:
     """Write a clip [2, samples] as FLAC; 16-bit values, which take a third less room."""
     steps = np.round(samples * 32767) / np.float32(32768)
     write_audio(path, Audio(steps.astype(np.float32), CLIP_RATE))
+
+
+def _write_clips(
+    folder: Path,
+    item: ListeningItem,
+    clips: Sequence[_Clip],
+    options: ListeningOptions,
+    *,
+    with_voice: bool,
+) -> None:
+    """Write a song's clips in the order of their random names, and perhaps the voice alone."""
+    sounds = cut_clips(item, options)
+    if with_voice:
+        write_clip(folder / "voice.flac", sounds[""])
+    for clip in sorted((c for c in clips if c.item == item.name), key=lambda c: c.name):
+        write_clip(folder / f"{clip.name}.flac", sounds[clip.system])
 
 
 def _check_systems(items: Sequence[ListeningItem]) -> tuple[str, ...]:

@@ -181,7 +181,8 @@ def _win_cells(
 
 
 def _table(corner: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
-    lines = [[corner, *columns], ["---"] * (len(columns) + 1)]
+    lines = [[corner, *(name.replace("_", ", ") for name in columns)]]
+    lines += [["---"] * (len(columns) + 1)]
     lines += [[row.replace("_", ", "), *cells] for row, cells in rows.items()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
