@@ -111,9 +111,9 @@ def song():
 
 
 @pytest.fixture
-def make_client(tmp_path, monkeypatch):
-    """Clients of the HTTP interface: make_client(**settings); workers are threads of the test."""
-    testing = pytest.importorskip("starlette.testclient", reason="needs the web extra")
+def make_app(tmp_path, monkeypatch):
+    """Make web applications: make_app(**settings); their workers are threads of the test."""
+    pytest.importorskip("fastapi", reason="needs the web extra")
     from banso.web import service
     from banso.web.app import create_app
     from banso.web.settings import ServiceSettings
@@ -122,12 +122,23 @@ def make_client(tmp_path, monkeypatch):
     monkeypatch.setattr(service, "_worker_maker", lambda settings: ThreadWorker)
     about = service.About("fake", "0123456789ab", ("pop", "rock"), True)
     monkeypatch.setattr(service.About, "from_bundle", lambda bundle: about)
-    clients = []
 
     def make(**settings):
         values = {"data_folder": tmp_path / "data", "bundle": DEBUG_BUNDLE, **settings}
         values["hosts"] = ("testserver", *values.get("hosts", ()))
-        client = testing.TestClient(create_app(ServiceSettings(**values)))
+        return create_app(ServiceSettings(**values))
+
+    return make
+
+
+@pytest.fixture
+def make_client(make_app):
+    """Clients of the HTTP interface: make_client(**settings)."""
+    testing = pytest.importorskip("starlette.testclient", reason="needs httpx, of the dev extra")
+    clients = []
+
+    def make(**settings):
+        client = testing.TestClient(make_app(**settings))
         client.__enter__()
         clients.append(client)
         return client

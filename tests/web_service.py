@@ -181,6 +181,24 @@ class Server:
 
 
 @contextmanager
+def served(app):
+    """An application on a port of this machine, in a thread; its address."""
+    import uvicorn
+
+    port = _free_port()
+    config = uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
 def running_server(data_folder, *options):
     """A server for the length of a test."""
     server = Server(data_folder, *options)
