@@ -12,6 +12,8 @@ from banso.web.settings import ServiceSettings
 
 # Clients that follow events never hang up by themselves.
 _GOODBYE_SECONDS = 2
+# A client that polls every few seconds must not find its connection closed under its hands.
+_KEEP_ALIVE_SECONDS = 75
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,5 +51,6 @@ def run_server(settings: ServiceSettings, address: Address) -> None:
             log_level="info",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GOODBYE_SECONDS,
         )
