@@ -13,7 +13,6 @@ from banso import features
 from banso.codec import parameters as p
 from banso.config import TrainConfig
 from banso.data.cache import Example
-from banso.planning import NUM_TEMPI, tempo_bins_bpm
 
 Array = NDArray[np.float32]
 
@@ -95,7 +94,7 @@ class CropDataset(_Crops):
 
 
 class VoiceDataset(_Crops):
-    """Crops of sung melodies in all keys, with their beats and chords; for the planner.
+    """Crops of sung melodies in all keys, with their chords; for the planner.
 
     Args:
         examples: Melodies; those shorter than a crop are padded with silence.
@@ -105,11 +104,7 @@ class VoiceDataset(_Crops):
     """
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Crop `index` as `vocal` and what is to be named.
-
-        `beat`, `downbeat` and `chord` as in `banso.model.planner.Plan`, `phase` [frames / 2, 5]
-        with a flag in front, and `tempo` [NUM_TEMPI], a distribution, zeros if unknown.
-        """
+        """Crop `index` as `vocal` [frames, 84] and `chord` [frames / 4], a class of 25 each."""
         rng = np.random.default_rng((self._config.seed, index))
         example = self._examples[int(rng.integers(len(self._examples)))]
         size = self._config.crop_frames
@@ -123,14 +118,9 @@ class VoiceDataset(_Crops):
             # An octave either way makes high and low voices of the same melody.
             semitones = int(rng.integers(-6, 6)) + 12 * int(rng.integers(-1, 2))
             rows = transpose_conditions(rows, semitones)
-        beat, downbeat = (_events(rows[:, c.BEATS], column) for column in (1, 3))
         return {
             "vocal": torch.from_numpy(rows[:, c.VOCAL]),
-            "beat": torch.from_numpy(beat),
-            "downbeat": torch.from_numpy(downbeat),
             "chord": torch.from_numpy(_triads(rows[::4, c.CHORDS])),
-            "phase": torch.from_numpy(rows[::2, c.BEATS]),
-            "tempo": torch.from_numpy(_tempo(rows[:, c.BEATS])),
         }
 
 
@@ -167,34 +157,7 @@ def _interpolated(rows: Array, count: int) -> Array:
     below = np.minimum(place.astype(np.int64), max(0, len(rows) - 2))
     share = (place - below).astype(np.float32)[:, None]
     above = np.minimum(below + 1, len(rows) - 1)
-    return rows[below] * (1 - share) + rows[above] * share
-
-
-def _tempo(beats: Array) -> Array:
-    """Distribution [NUM_TEMPI] around the median tempo of beat phases; zeros if there are none."""
-    phase = np.arctan2(beats[:, 1], beats[:, 2]) / (2 * np.pi)
-    known = (beats[1:, 0] > 0) & (beats[:-1, 0] > 0)
-    if known.sum() < 32:
-        return np.zeros(NUM_TEMPI, dtype=np.float32)
-    steps = (np.diff(phase)[known] + 0.5) % 1.0 - 0.5
-    bpm = 60 * float(np.median(steps)) * features.SAMPLE_RATE / features.HOP_LENGTH
-    distance = np.log2(tempo_bins_bpm() / max(bpm, 1.0)) * NUM_TEMPI / 2
-    bell = np.exp(-0.5 * distance**2) + 1e-9
-    return np.asarray(bell / bell.sum(), dtype=np.float32)
-
-
-def _events(beats: Array, sine: int) -> Array:
-    """1 in each frame [frames] in which the phase of a beat or bar passes zero."""
-    phase = np.arctan2(beats[:, sine], beats[:, sine + 1]) / (2 * np.pi) % 1.0
-    # Where the score begins or ends, the phase jumps without a beat.
-    known = (beats[:, 0] > 0) & (np.append(beats[1:, 0], 0) > 0)
-    passed = (np.diff(phase, append=phase[-1:]) < -0.5) & known
-    # The phase is that of a frame's middle: of the two frames around zero, the nearer one.
-    nearer_next = (1 - phase) > np.roll(phase, -1)
-    events = np.zeros(len(beats), dtype=np.float32)
-    where = np.flatnonzero(passed) + nearer_next[passed]
-    events[np.minimum(where, len(beats) - 1)] = 1
-    return events
+    return np.asarray(rows[below] * (1 - share) + rows[above] * share)
 
 
 def _triads(chords: Array) -> NDArray[np.int64]:
@@ -266,5 +229,5 @@ def _shifted(rows: Array, semitones: int) -> Array:
     return moved
 
 
-def _padded(rows: NDArray[np.float16], size: int) -> Array:
+def _padded(rows: NDArray[np.floating], size: int) -> Array:
     return np.pad(rows.astype(np.float32), ((0, size - len(rows)), (0, 0)))

@@ -1,15 +1,13 @@
-"""The planner: from a voice alone to how likely each beat, downbeat and chord is.
+"""The planner: from a voice alone to how likely each chord is.
 
 A small convolutional transformer over the vocal features. It answers frame by frame;
-`banso.planning` makes one consistent lead sheet of the answers.
+`banso.planning` makes one consistent lead sheet of the answers and of the voice's pulse.
 
 References:
-    Foscarin et al. 2024, arXiv:2407.21658 (beats and downbeats as framewise activations, shift
-    tolerant). McFee and Bello 2017, "Structured training for large-vocabulary chord recognition"
-    (framewise chord posteriors).
+    McFee and Bello 2017, "Structured training for large-vocabulary chord recognition", ISMIR
+    (framewise chord posteriors). Lim, Rhyu and Lee 2017, arXiv:1712.01011 (chords from a melody by
+    a recurrent network).
 """
-
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -17,33 +15,12 @@ from banso import conditioning as c
 from banso.config import PlannerConfig
 from banso.model.codec import Block
 from banso.model.denoiser import EncoderBlock, Resample
-from banso.planning import NUM_TEMPI
 
 NUM_CHORDS = 25  # 12 major, 12 minor, none
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Answers of the planner.
-
-    Attributes:
-        beat: Logits [batch, frames] that a beat falls into the frame.
-        downbeat: Logits [batch, frames], the same for the first beat of a bar.
-        chord: Logits [batch, frames / 4, 25] over C to B major, C to B minor, none.
-        phase: Expected sine and cosine of the beat's phase, then of the bar's
-            [batch, frames / 2, 4]. The shorter such a vector, the less certain the phase.
-        tempo: Logits [batch, NUM_TEMPI] over `planning.tempo_bins_bpm`, for the window.
-    """
-
-    beat: Tensor
-    downbeat: Tensor
-    chord: Tensor
-    phase: Tensor
-    tempo: Tensor
-
-
 class Planner(nn.Module):
-    """Vocal features to framewise beats and chords."""
+    """Vocal features to framewise chords."""
 
     def __init__(self, config: PlannerConfig) -> None:
         super().__init__()
@@ -60,35 +37,18 @@ class Planner(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
         self.chord = nn.Linear(dim, NUM_CHORDS)
-        self.tempo = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, NUM_TEMPI))
-        self.up_half = Resample(dim, dim, up=True)
-        self.half_out = Block(dim, 7)
-        self.half_norm = nn.LayerNorm(dim)
-        self.phase = nn.Linear(dim, 4)
-        self.up_full = Resample(dim, dim // 2, up=True)
-        self.full_out = Block(dim // 2, 7)
-        self.full_norm = nn.LayerNorm(dim // 2)
-        self.beat = nn.Linear(dim // 2, 2)
 
-    def forward(self, vocal: Tensor) -> Plan:
+    def forward(self, vocal: Tensor) -> Tensor:
         """Answer for a window.
 
         Args:
             vocal: The vocal group of the conditioning [batch, frames, 84]; frames a multiple of 4.
+
+        Returns:
+            Logits [batch, frames / 4, 25] over C to B major, C to B minor, none.
         """
-        full = self.full_in(self.embed(vocal))
-        half = self.half_in(self.down_half(full))
-        quarter = self.down_quarter(half)
+        quarter = self.down_quarter(self.half_in(self.down_half(self.full_in(self.embed(vocal)))))
         for block in self.quarter:
             quarter = block(quarter, None)
-        quarter = self.norm(quarter)
-        half = self.half_out(half + self.up_half(quarter))
-        full = self.full_norm(self.full_out(full + self.up_full(half)))
-        beat, downbeat = self.beat(full).unbind(-1)
-        return Plan(
-            beat,
-            downbeat,
-            chord=self.chord(quarter),
-            phase=self.phase(self.half_norm(half)),
-            tempo=self.tempo(quarter.mean(dim=1)),
-        )
+        chord: Tensor = self.chord(self.norm(quarter))
+        return chord

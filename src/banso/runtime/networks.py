@@ -48,10 +48,10 @@ class OnnxDenoiser:
 
 
 class OnnxPlanner:
-    """The planner of a bundle: beats and chords, frame by frame, as it hears them in a voice.
+    """The planner of a bundle: chords, frame by frame, as it hears them in a voice.
 
     Args:
-        planner: Graph `vocal` -> `beat`, `downbeat`, `chord`.
+        planner: Graph `vocal` -> `chord`.
     """
 
     def __init__(self, planner: Session) -> None:
@@ -65,12 +65,10 @@ class OnnxPlanner:
         """
         frames, context = len(vocal), _PLANNER_CONTEXT
         step = _PLANNER_FRAMES - 2 * context if frames > _PLANNER_FRAMES else _PLANNER_FRAMES
-        parts: list[list[Array]] = []
+        parts = []
         for start in range(0, frames, step):
             stop = min(start + step, frames)
             first = max(0, start - context)
-            heard = self._planner.run(vocal=vocal[None, first : stop + context])
-            full, quarter = (slice((start - first) // n, (stop - first) // n) for n in (1, 4))
-            cut = {"beat": full, "downbeat": full, "chord": quarter}
-            parts.append([heard[name][0, where] for name, where in cut.items()])
-        return PlanAnswers(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+            heard = self._planner.run(vocal=vocal[None, first : stop + context])["chord"][0]
+            parts.append(heard[(start - first) // 4 : (stop - first) // 4])
+        return PlanAnswers(np.concatenate(parts))

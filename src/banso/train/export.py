@@ -127,16 +127,16 @@ class _CodecDecoder(nn.Module):
 
 
 class _Planner(nn.Module):
-    """The planner with probabilities for outputs, as `planning.PlanAnswers` wants them."""
+    """The planner with log-probabilities for output, as `planning.PlanAnswers` wants them."""
 
     def __init__(self, planner: Planner) -> None:
         super().__init__()
         self.planner = planner
 
-    def forward(self, vocal: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Beat, downbeat [batch, frames] and chord [batch, frames / 4, 25] of a voice."""
-        plan = self.planner(vocal)
-        return plan.beat.sigmoid(), plan.downbeat.sigmoid(), plan.chord.log_softmax(dim=-1)
+    def forward(self, vocal: torch.Tensor) -> torch.Tensor:
+        """Chord [batch, frames / 4, 25] of a voice."""
+        chord: torch.Tensor = self.planner(vocal)
+        return chord.log_softmax(dim=-1)
 
 
 def export_bundle(
@@ -300,7 +300,7 @@ _OUTPUTS = {
     runtime.DENOISER_FILE: ("denoised",),
     runtime.CODEC_ENCODER_FILE: ("latents",),
     runtime.CODEC_DECODER_FILE: ("parameters",),
-    runtime.PLANNER_FILE: ("beat", "downbeat", "chord"),
+    runtime.PLANNER_FILE: ("chord",),
 }
 
 

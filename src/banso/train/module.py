@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, max_pool1d
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from banso import conditioning as c
 from banso.config import Experiment, to_dict
@@ -127,7 +127,7 @@ class DenoiserModule(L.LightningModule):
 
 
 class PlannerModule(L.LightningModule):
-    """Trains the planner on sung melodies whose beats and chords are known."""
+    """Trains the planner on sung melodies whose chords are known."""
 
     def __init__(self, experiment: Experiment) -> None:
         super().__init__()
@@ -136,63 +136,21 @@ class PlannerModule(L.LightningModule):
         self.model = Planner(experiment.planner)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Cross-entropies of beats, downbeats and chords."""
-        terms = self._losses(batch)
-        self.log_dict(terms, prog_bar=True)
-        return torch.stack(list(terms.values())).sum()
+        """Cross-entropy of the chords."""
+        loss = self._loss(batch)
+        self.log("chord", loss, prog_bar=True)
+        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The same on songs not trained on."""
-        self.log_dict({f"validation_{k}": v for k, v in self._losses(batch).items()})
+        self.log("validation_chord", self._loss(batch), prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; the time budget sets its rate."""
         return _optimizer(self.model, self.experiment)
 
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        plan = self.model(batch["vocal"])
-        return {
-            "beat": tolerant_loss(plan.beat.float(), batch["beat"]),
-            "downbeat": tolerant_loss(plan.downbeat.float(), batch["downbeat"]),
-            "chord": cross_entropy(plan.chord.float().transpose(1, 2), batch["chord"]),
-            "phase": _phase_loss(plan.phase.float(), batch["phase"]),
-            "tempo": 0.3 * _tempo_loss(plan.tempo.float(), batch["tempo"]),
-        }
-
-
-def _phase_loss(phase: Tensor, truth: Tensor) -> Tensor:
-    """Squared error of sines and cosines [batch, frames, 4] where the flag of the truth is set."""
-    squared = (phase - truth[..., 1:]).square() * truth[..., :1]
-    return squared.sum() / truth[..., :1].sum().clamp(min=1)
-
-
-def _tempo_loss(tempo: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy of logits [batch, tempi] to distributions; rows of zeros do not count."""
-    nats = -(truth * tempo.log_softmax(dim=-1)).sum()
-    return nats / truth.sum().clamp(min=1)
-
-
-def tolerant_loss(logits: Tensor, events: Tensor) -> Tensor:
-    """Binary cross-entropy of events that may be answered one frame early or late.
-
-    Sung onsets stray from the beat by more than a frame, so the loss takes the best answer near
-    an event, and does not punish answers right beside one.
-
-    Args:
-        logits: [batch, frames].
-        events: [batch, frames], 1 where an event falls into the frame, else 0.
-
-    References:
-        Foscarin et al. 2024, arXiv:2407.21658, section 3.2.
-    """
-    nearest = max_pool1d(logits[:, None], 3, stride=1, padding=1)[:, 0]
-    beside = max_pool1d(events[:, None], 5, stride=1, padding=2)[:, 0]
-    positive = binary_cross_entropy_with_logits(nearest, events, reduction="none") * events
-    negative = binary_cross_entropy_with_logits(logits, events, reduction="none") * (1 - beside)
-    # Events are rare; they count as much as all the rest together.
-    return positive.sum() / events.sum().clamp(min=1) + negative.sum() / (1 - beside).sum().clamp(
-        min=1
-    )
+    def _loss(self, batch: Batch) -> Tensor:
+        return cross_entropy(self.model(batch["vocal"]).float().transpose(1, 2), batch["chord"])
 
 
 def assemble_batch(batch: Batch, latents: Tensor, others: Tensor) -> Tensor:
