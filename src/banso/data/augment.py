@@ -1,13 +1,19 @@
-"""What happens to a voice on its way into a phone: noise, rooms, bands, clipping, bleed, gaps."""
+"""What happens to a voice on its way into a phone: noise, rooms, bands, clipping, bleed, gaps.
 
-from collections.abc import Callable
+Rooms are made up or measured ones; lossy codecs are the real ones, run by ffmpeg.
+"""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
+from banso.data.lossy import through_codec
+
 _Wave = NDArray[np.float32]
+_SNR_DB = (0.0, 40.0)
 
 
 def augment_vocals(
@@ -17,6 +23,8 @@ def augment_vocals(
     rng: np.random.Generator,
     *,
     clean_chance: float = 0.25,
+    rooms: Sequence[_Wave] = (),
+    codecs: bool = False,
 ) -> _Wave:
     """Return the vocals as a worse microphone in a worse place would have recorded them.
 
@@ -26,6 +34,8 @@ def augment_vocals(
         sample_rate: Hz.
         rng: Decides what happens and how much.
         clean_chance: How often nothing happens.
+        rooms: Measured impulse responses to use besides made-up ones; see `banso.data.rooms`.
+        codecs: Whether ffmpeg may squeeze the voice through a lossy codec.
 
     Returns:
         Waveform [samples], peak at most 0.98; the same samples where nothing happens.
@@ -41,7 +51,7 @@ def augment_vocals(
     if rng.random() < 0.3:
         wave = wave + bleed(wave, accompaniment, rng)
     if rng.random() < 0.4:
-        wave = in_room(wave, sample_rate, rng)
+        wave = in_room(wave, sample_rate, rng, rooms)
     if rng.random() < 0.5:
         wave = wave + noise(len(wave), power, sample_rate, rng)
     if rng.random() < 0.25:
@@ -49,12 +59,16 @@ def augment_vocals(
     if rng.random() < 0.15:
         wave = overdriven(wave, rng)
     wave = wave * np.float32(10 ** (rng.uniform(-12, 4) / 20))
+    if rng.random() < 0.1:
+        wave = clipped(wave, rng)
+    if codecs and rng.random() < 0.12:
+        wave = through_codec(wave, sample_rate, rng)
     peak = float(np.max(np.abs(wave)))
     return np.asarray(wave * min(1.0, 0.98 / max(peak, 1e-9)), np.float32)
 
 
 def noise(num_samples: int, power: float, sample_rate: int, rng: np.random.Generator) -> _Wave:
-    """Return white, pink or mains noise 10 to 40 dB below a signal of the given power."""
+    """Return white, pink or mains noise up to 40 dB below a signal of the given power."""
     kind = str(rng.choice(("white", "pink", "hum")))
     wave = rng.standard_normal(num_samples, dtype=np.float32)
     if kind == "pink":
@@ -64,13 +78,28 @@ def noise(num_samples: int, power: float, sample_rate: int, rng: np.random.Gener
         phase = 2 * np.pi * base * np.arange(num_samples) / sample_rate
         partials = [np.sin(k * phase + rng.uniform(0, 6.3)) / k for k in (1, 2, 3, 5)]
         wave = np.sum(partials, axis=0, dtype=np.float32)
-    snr_db = rng.uniform(10, 40)
+    snr_db = rng.uniform(*_SNR_DB)
     wanted = np.sqrt(power * 10 ** (-snr_db / 10))
     return np.asarray(wave * (wanted / np.sqrt(np.mean(np.square(wave)))), np.float32)
 
 
-def in_room(wave: _Wave, sample_rate: int, rng: np.random.Generator) -> _Wave:
-    """Add a room: exponentially fading noise after the direct sound, duller the later."""
+def in_room(
+    wave: _Wave, sample_rate: int, rng: np.random.Generator, rooms: Sequence[_Wave] = ()
+) -> _Wave:
+    """Add a room: a measured one half of the time if there are any, else a made-up one."""
+    measured = bool(rooms) and rng.random() < 0.5
+    if measured:
+        response = rooms[int(rng.integers(len(rooms)))].copy()
+        # A singer is nearer to the microphone than a loudspeaker at the other end of a hall.
+        response[round(0.002 * sample_rate) :] *= np.float32(10 ** (rng.uniform(-18, 0) / 20))
+    else:
+        response = _made_up_room(sample_rate, rng)
+    wet = oaconvolve(wave, response)
+    return np.asarray(wet[: len(wave)], np.float32)
+
+
+def _made_up_room(sample_rate: int, rng: np.random.Generator) -> _Wave:
+    """Exponentially fading noise after the direct sound, duller the later."""
     seconds = rng.uniform(0.15, 0.9)
     time = np.arange(round(seconds * sample_rate)) / sample_rate
     tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
@@ -78,8 +107,7 @@ def in_room(wave: _Wave, sample_rate: int, rng: np.random.Generator) -> _Wave:
     tail = np.convolve(tail, np.ones(int(rng.integers(2, 8))), mode="same")
     response = tail * (10 ** (rng.uniform(-15, 0) / 20) / np.sqrt(np.sum(np.square(tail))))
     response[0] = 1.0
-    wet = oaconvolve(wave, response.astype(np.float32))
-    return np.asarray(wet[: len(wave)], np.float32)
+    return np.asarray(response, np.float32)
 
 
 def through_phone(wave: _Wave, sample_rate: int, rng: np.random.Generator) -> _Wave:
@@ -97,6 +125,12 @@ def overdriven(wave: _Wave, rng: np.random.Generator) -> _Wave:
     """Clip softly, as an input that is 3 to 12 dB too hot does."""
     drive = 10 ** (rng.uniform(3, 12) / 20) / max(float(np.max(np.abs(wave))), 1e-9)
     return np.asarray(np.tanh(wave * drive) / drive, np.float32)
+
+
+def clipped(wave: _Wave, rng: np.random.Generator) -> _Wave:
+    """Clip hard, as a converter does whose full scale is 2 to 10 dB below the peak."""
+    limit = float(np.max(np.abs(wave))) * 10 ** (-rng.uniform(2, 10) / 20)
+    return np.asarray(np.clip(wave, -limit, limit), np.float32)
 
 
 def bleed(wave: _Wave, accompaniment: _Wave, rng: np.random.Generator) -> _Wave:

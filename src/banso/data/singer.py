@@ -35,6 +35,12 @@ _VOICED = {
     "b": ((250, 800, 2200, 3200, 4300), 0.1),
     "d": ((250, 1700, 2600, 3300, 4300), 0.1),
 }
+# Vowel of a syllable's first vowel letters; the longest match counts.
+_SPELLING = {
+    "ee": "i", "ea": "i", "oo": "u", "ou": "o", "ai": "e", "ay": "e", "eu": "ue", "ü": "ue",
+    "ö": "er", "ä": "e", "a": "a", "e": "e", "i": "i", "o": "o", "u": "u", "y": "i",
+}  # fmt: skip
+_LATEST_MS, _WIDEST_CENTS = 60.0, 40.0
 _HISS_NAMES = tuple(HISSES)
 _UNVOICED = ("s", "sh", "f", "h", "t", "k", "p")
 # Middle of the comfortable range as a MIDI note, and size of the vocal tract against a man's.
@@ -68,6 +74,7 @@ class Voice:
         timing_ms: Standard deviation of each note's onset.
         lag_ms: How late the singer is on the whole.
         clarity: Chance that a note begins with a consonant.
+        vowels: Those that are sung where no words are known; one for humming and `ooh`.
     """
 
     centre: float
@@ -85,12 +92,14 @@ class Voice:
     timing_ms: float
     lag_ms: float
     clarity: float
+    vowels: tuple[str, ...] = tuple(_VOWELS)
 
 
 def random_voice(rng: np.random.Generator) -> Voice:
     """Return a singer; half of them men, trained and untrained alike."""
     centre, size = _RANGES[str(rng.choice(list(_RANGES)))]
     trained = rng.random()
+    vowels = tuple(_VOWELS) if rng.random() < 0.88 else (str(rng.choice(list(_VOWELS))),)
     return Voice(
         centre=centre + rng.normal(0, 1),
         size=size * rng.uniform(0.93, 1.08),
@@ -106,7 +115,8 @@ def random_voice(rng: np.random.Generator) -> Voice:
         drift_cents=3 + 15 * (1 - trained),
         timing_ms=6 + 20 * (1 - trained),
         lag_ms=rng.uniform(-10, 25),
-        clarity=rng.uniform(0.5, 0.95),
+        clarity=rng.uniform(0.5, 0.95) if len(vowels) > 1 else rng.uniform(0.0, 0.5),
+        vowels=vowels,
     )
 
 
@@ -134,9 +144,13 @@ def sing(
     voice = voice or random_voice(rng)
     if not notes:
         return np.zeros(num_samples, np.float32)
-    stage = _Stage(num_frames_for(num_samples), sample_rate / HOP_LENGTH, voice, rng)
-    stage.perform(_placed(notes, voice, rng))
-    waveform = synthesise(stage.curves(), num_samples, sample_rate, rng)
+    stage = Stage(num_frames_for(num_samples), sample_rate / HOP_LENGTH, voice, rng)
+    stage.perform(place_notes(notes, voice, rng))
+    return levelled(synthesise(stage.curves(), num_samples, sample_rate, rng), rng)
+
+
+def levelled(waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a voice at a mean level of about -20 dB where it sounds, peak at most 0.98."""
     sounding = np.abs(waveform) > 1e-3 * np.max(np.abs(waveform), initial=1e-9)
     rms = float(np.sqrt(np.mean(np.square(waveform[sounding])))) if sounding.any() else 1.0
     gain = 10 ** ((-20 + rng.normal(0, 2)) / 20) / max(rms, 1e-9)
@@ -150,8 +164,21 @@ def octave_shift(notes: Sequence[Note], centre: float) -> int:
     return int(12 * round((centre - middle) / 12))
 
 
+def spelt_vowel(lyric: str) -> str | None:
+    """Return the vowel that a syllable's letters stand for; None if they have none."""
+    letters = lyric.lower()
+    for index in range(len(letters)):
+        for size in (2, 1):
+            if len(letters[index : index + size]) == size:
+                vowel = _SPELLING.get(letters[index : index + size])
+                # A `y` before a vowel is a consonant.
+                if vowel and not (letters[index] == "y" and index == 0 and len(letters) > 1):
+                    return vowel
+    return None
+
+
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class PlacedNote:
     """A note as it will be sung; pitch with its error, in MIDI notes."""
 
     start: float
@@ -159,16 +186,18 @@ class _Placed:
     pitch: float
     level: float
     tied: bool
+    lyric: str = ""
 
 
-def _placed(notes: Sequence[Note], voice: Voice, rng: np.random.Generator) -> list[_Placed]:
+def place_notes(notes: Sequence[Note], voice: Voice, rng: np.random.Generator) -> list[PlacedNote]:
+    """Return the notes where and how high a singer really begins and holds them."""
     shift = octave_shift(notes, voice.centre)
-    deviation = np.clip(rng.normal(0, voice.timing_ms, len(notes)), -60, 60)
+    deviation = rng.normal(voice.lag_ms, voice.timing_ms, len(notes))
     starts = [
-        max(0.0, note.start_seconds + (late + voice.lag_ms) / 1000)
-        for note, late in zip(notes, deviation, strict=True)
+        max(0.0, note.start_seconds + late / 1000)
+        for note, late in zip(notes, np.clip(deviation, -_LATEST_MS, _LATEST_MS), strict=True)
     ]
-    placed: list[_Placed] = []
+    placed: list[PlacedNote] = []
     for i, note in enumerate(notes):
         start = starts[i]
         if placed:
@@ -179,13 +208,15 @@ def _placed(notes: Sequence[Note], voice: Voice, rng: np.random.Generator) -> li
             end = upcoming
         end = min(end, max(upcoming, start + 0.05))
         tied = bool(placed) and start - placed[-1].end < 0.02
-        pitch = note.pitch + shift + rng.normal(0, voice.offset_cents / 100)
+        error = float(np.clip(rng.normal(0, voice.offset_cents), -_WIDEST_CENTS, _WIDEST_CENTS))
+        pitch = note.pitch + shift + error / 100
         level = 0.55 + 0.45 * note.velocity / 127 + rng.normal(0, 0.06)
-        placed.append(_Placed(start, end, pitch, float(np.clip(level, 0.3, 1.2)), tied))
+        level = float(np.clip(level, 0.3, 1.2))
+        placed.append(PlacedNote(start, end, pitch, level, tied, note.lyric))
     return placed
 
 
-class _Stage:
+class Stage:
     """The curves of a performance while it is being built up."""
 
     def __init__(
@@ -200,18 +231,25 @@ class _Stage:
         self._formants = np.full((num_frames, 5), np.nan)
         self._hisses = np.zeros((num_frames, len(HISSES)))
 
-    def perform(self, notes: list[_Placed]) -> None:
-        """Sing all notes: pitch, vibrato, syllables and, in the pauses, breath."""
-        vowels = list(_VOWELS)
+    def perform(self, notes: Sequence[PlacedNote], *, articulated: bool = True) -> None:
+        """Sing all notes: pitch, vibrato, syllables and, in the pauses, breath.
+
+        Args:
+            notes: In order.
+            articulated: Whether consonants are made here; samples bring their own.
+        """
+        vowels = self._voice.vowels
         vowel = vowels[0]
         for i, note in enumerate(notes):
             tied = note.tied
             melisma = tied and self._rng.random() < 0.15
             if not melisma:
-                vowel = vowels[int(self._rng.integers(len(vowels)))]
+                drawn = vowels[int(self._rng.integers(len(vowels)))]
+                vowel = spelt_vowel(note.lyric) or drawn
             upcoming = notes[i + 1].start if i + 1 < len(notes) else np.inf
             self._note(note, vowel, upcoming - note.end > 0.04)
-            if not melisma and self._rng.random() < self._voice.clarity:
+            spoken = not melisma and self._rng.random() < self._voice.clarity
+            if spoken and articulated:
                 self._consonant(note)
             pause = note.start - notes[i - 1].end if i else note.start
             if pause > 0.35 and self._rng.random() < 0.6:
@@ -223,7 +261,7 @@ class _Stage:
         pitch = _smooth(_fill(self._pitch), voice.glide_seconds * rate)
         drift = gaussian_filter1d(rng.standard_normal(len(pitch)), 0.4 * rate)
         drift *= voice.drift_cents / 100 / max(float(drift.std()), 1e-9)
-        drift = np.clip(drift, -0.4, 0.4)
+        drift = np.clip(drift, -_WIDEST_CENTS / 100, _WIDEST_CENTS / 100)
         flutter = gaussian_filter1d(rng.standard_normal(len(pitch)), 2.0) * 0.04
         f0_hz = 440 * 2 ** ((pitch + self._bend + drift + flutter - 69) / 12)
         formants = np.stack([_fill(column) for column in self._formants.T], axis=1)
@@ -247,7 +285,7 @@ class _Stage:
         begin = min(max(0, round(start * self._rate)), last)
         return slice(begin, max(begin, min(round(end * self._rate), last)))
 
-    def _note(self, note: _Placed, vowel: str, released: bool) -> None:
+    def _note(self, note: PlacedNote, vowel: str, released: bool) -> None:
         voice, rng = self._voice, self._rng
         frames = self._frames(note.start, note.end)
         count = frames.stop - frames.start
@@ -274,7 +312,7 @@ class _Stage:
         target = np.array(_VOWELS[vowel], float) * (1 + rng.normal(0, 0.04, 5))
         self._formants[frames] = target
 
-    def _consonant(self, note: _Placed) -> None:
+    def _consonant(self, note: PlacedNote) -> None:
         """Before the beat, so that the vowel is on it; tied notes are cut short for it."""
         rng = self._rng
         if rng.random() < 0.5:

@@ -5,6 +5,7 @@ cost hardly depends on pitch: about a hundredth of real time on one core.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.fft
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 HOP_LENGTH = 256
 _N_FFT = 1024
-_NUM_BANDS = 96
+NUM_BANDS = 96
 _FRAMES_PER_BLOCK = 1024
 _FORMANT_GAIN = 7.0
 _TAPS = 16  # of the sinc that places a pulse between samples
@@ -30,6 +31,31 @@ HISSES = {
     "p": (800.0, 900.0, 0.0),
     "breath": (1700.0, 1900.0, -6.0),
 }
+
+
+class Curves(Protocol):
+    """A voice on frames of `HOP_LENGTH` samples: its pulses, and gains of pulses and noise."""
+
+    @property
+    def f0_hz(self) -> Curve:
+        """Fundamental frequency [frames]; defined in pauses too."""
+
+    @property
+    def amplitude(self) -> Curve:
+        """Height of the pulses [frames], 0 to 1; none are made where it is 0."""
+
+    @property
+    def shimmer(self) -> float:
+        """Relative deviation of the pulses' heights."""
+
+    def gains(self, frames: slice, hz: Curve, hisses: Curve) -> tuple[Curve, Curve]:
+        """Return gains of pulses and noise [frames, bands].
+
+        Args:
+            frames: Which ones.
+            hz: Centres of the bands.
+            hisses: Spectra of the noises of consonants and breath [kinds, bands].
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +80,59 @@ class VoiceCurves:
     tilt_db: float
     shimmer: float
 
+    def gains(self, frames: slice, hz: Curve, hisses: Curve) -> tuple[Curve, Curve]:
+        """Return gains of pulses and noise [frames, bands]; see `Curves`.
+
+        Formants are peaks on a flat ground rather than a cascade of resonances: those that a
+        cascade leaves out above the fifth would have to be made up for.
+        """
+        tract = np.ones((frames.stop - frames.start, len(hz)), np.float32)
+        for formant in self.formants_hz[frames].T:
+            centre = formant[:, None]
+            distance = (hz[None] - centre) / (40 + 0.04 * centre)
+            tract *= 1 + np.float32(_FORMANT_GAIN) / (1 + np.square(distance))
+        glottis = _slope(hz, 200, self.tilt_db)
+        breath = _slope(hz, 700, -3.0) * np.minimum(hz / 1000, 1) * np.float32(0.02)
+        level = (self.amplitude * self.breathiness)[frames, None]
+        hissed = tract * breath[None] * level + self.hisses[frames] @ hisses
+        return tract * glottis[None], hissed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampledCurves:
+    """A voice whose colour is measured from recordings, frame by frame.
+
+    Attributes:
+        f0_hz: Fundamental frequency [frames]; defined in pauses too.
+        amplitude: Height of the pulses [frames], 0 to 1.
+        voiced: Gain of the pulses [frames, bands].
+        hissed: Gain of the noise [frames, bands].
+        hisses: Level of each noise of `HISSES` on top [frames, kinds].
+        shimmer: Relative deviation of the pulses' heights.
+    """
+
+    f0_hz: Curve
+    amplitude: Curve
+    voiced: Curve
+    hissed: Curve
+    hisses: Curve
+    shimmer: float
+
+    def gains(self, frames: slice, hz: Curve, hisses: Curve) -> tuple[Curve, Curve]:
+        """Return gains of pulses and noise [frames, bands]; see `Curves`."""
+        del hz
+        return self.voiced[frames], self.hissed[frames] + self.hisses[frames] @ hisses
+
+
+def band_hz(sample_rate: int) -> Curve:
+    """Return the centres of the bands [bands] that filters are given on, from 0 to Nyquist."""
+    nyquist = sample_rate / 2
+    # Dense where formants are: linear below 1 kHz, then closer to logarithmic.
+    return np.asarray(np.geomspace(600, nyquist + 600, NUM_BANDS) - 600, np.float32)
+
 
 def synthesise(
-    curves: VoiceCurves, num_samples: int, sample_rate: int, rng: np.random.Generator
+    curves: Curves, num_samples: int, sample_rate: int, rng: np.random.Generator
 ) -> Curve:
     """Return the waveform [num_samples] of a voice, at an arbitrary level."""
     num_frames = len(curves.f0_hz)
@@ -82,7 +158,7 @@ def num_frames_for(num_samples: int) -> int:
     return -(-num_samples // HOP_LENGTH) + 3
 
 
-def _pulses(curves: VoiceCurves, length: int, sample_rate: int, rng: np.random.Generator) -> Curve:
+def _pulses(curves: Curves, length: int, sample_rate: int, rng: np.random.Generator) -> Curve:
     """One band-limited impulse per period, of equal power at all pitches."""
     times = np.arange(len(curves.f0_hz)) * HOP_LENGTH
     cycles = np.concatenate(([0.0], np.cumsum(curves.f0_hz[:-1] * (HOP_LENGTH / sample_rate))))
@@ -120,37 +196,21 @@ class _Bands:
     """Filters on a coarse frequency axis, and the way from there to the bins of the FFT."""
 
     def __init__(self, sample_rate: int) -> None:
-        nyquist = sample_rate / 2
-        # Dense where formants are: linear below 1 kHz, then closer to logarithmic.
-        self.hz = (np.geomspace(600, nyquist + 600, _NUM_BANDS) - 600).astype(np.float32)
-        bins = np.linspace(0, nyquist, _N_FFT // 2 + 1)
-        spread = [np.interp(bins, self.hz, row) for row in np.eye(_NUM_BANDS)]
+        self._hz = band_hz(sample_rate)
+        bins = np.linspace(0, sample_rate / 2, _N_FFT // 2 + 1)
+        spread = [np.interp(bins, self._hz, row) for row in np.eye(NUM_BANDS)]
         self._to_bins = np.array(spread, np.float32)
         # Pulses have a mean, which the window spreads to the bin beside it; voices do not.
         self._to_bins[:, :2] = 0.0
         hisses = [
-            10 ** (level / 20) * np.exp(-0.5 * ((self.hz - centre) / width) ** 2)
+            10 ** (level / 20) * np.exp(-0.5 * ((self._hz - centre) / width) ** 2)
             for centre, width, level in HISSES.values()
         ]
         self._hisses = np.array(hisses, np.float32)
 
-    def filters(self, curves: VoiceCurves, frames: slice) -> tuple[Curve, Curve]:
-        """Return gains of the pulses and of the noise [frames, bins].
-
-        Formants are peaks on a flat ground rather than a cascade of resonances: those that a
-        cascade leaves out above the fifth would have to be made up for.
-        """
-        hz = self.hz[None]
-        tract = np.ones((frames.stop - frames.start, _NUM_BANDS), np.float32)
-        for formant in curves.formants_hz[frames].T:
-            centre = formant[:, None]
-            distance = (hz - centre) / (40 + 0.04 * centre)
-            tract *= 1 + np.float32(_FORMANT_GAIN) / (1 + np.square(distance))
-        glottis = _slope(self.hz, 200, curves.tilt_db)
-        breath = _slope(self.hz, 700, -3.0) * np.minimum(self.hz / 1000, 1) * np.float32(0.02)
-        level = (curves.amplitude * curves.breathiness)[frames, None]
-        voiced = tract * glottis[None]
-        hissed = tract * breath[None] * level + curves.hisses[frames] @ self._hisses
+    def filters(self, curves: Curves, frames: slice) -> tuple[Curve, Curve]:
+        """Return gains of the pulses and of the noise [frames, bins]."""
+        voiced, hissed = curves.gains(frames, self._hz, self._hisses)
         return voiced @ self._to_bins, hissed @ self._to_bins
 
 
