@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
+import web_service
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RESULTS = {
     "accompany_file.py": ["vocal.accompaniment.wav", "vocal.mix.wav"],
@@ -43,5 +45,15 @@ def test_train_tiny(copied_examples, monkeypatch):
     assert (copied_examples / "tiny-bundle" / "manifest.json").is_file()
 
 
+def test_http_client(copied_examples, make_app, monkeypatch):
+    with web_service.served(make_app()) as address:
+        monkeypatch.setenv("BANSO_ADDRESS", address)
+        monkeypatch.setattr(sys, "argv", ["http_client.py"])
+        runpy.run_path(str(copied_examples / "http_client.py"), run_name="__main__")
+    for result in ("http-accompaniment.wav", "http-mix.wav"):
+        assert abs(soundfile.read(copied_examples / result)[0]).max() > 0.05
+
+
 def test_every_example_is_tested():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RESULTS, "train_tiny.py"}
+    others = {"train_tiny.py", "http_client.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RESULTS, *others}

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from banso.files import FORMATS
+from banso.fileformats import FORMATS
 from banso.version import VERSION
 from banso.web.answers import service_of
 from banso.web.jobs import QUEUED, RUNNING
