@@ -186,6 +186,15 @@ def exactly(blocks: Iterable[Samples], num_samples: int) -> Iterator[Samples]:
         yield np.zeros((block.shape[0], remaining), np.float32)
 
 
+def summed(sources: Iterable[Iterator[Samples]]) -> Iterator[Samples]:
+    """Add up streams of blocks [channels, samples], cut at the same places."""
+    for blocks in zip(*sources, strict=True):
+        total = blocks[0].copy()
+        for block in blocks[1:]:
+            total += block
+        yield total
+
+
 def collect(blocks: Iterable[Samples], sample_rate: int) -> Audio:
     """Join blocks [channels, samples] into one `Audio`.
 

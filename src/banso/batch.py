@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from banso.conditioning import PART_NAMES
 from banso.errors import AudioError, BansoError, ConfigError
 from banso.files import READABLE_SUFFIXES
-from banso.options import OutputOptions, output_paths
+from banso.options import GenerationOptions, OutputOptions, kept_paths
 
 # Endings of banso's own results, which a second run over the same folder must not sing to.
-_RESULT_ENDINGS = (".accompaniment", ".mix")
+_RESULT_ENDINGS = (".accompaniment", ".mix", *(f".{part}" for part in PART_NAMES))
 
 
 def is_batch(inputs: list[Path]) -> bool:
@@ -16,7 +17,9 @@ def is_batch(inputs: list[Path]) -> bool:
     return len(inputs) != 1 or inputs[0].is_dir()
 
 
-def collect_vocals(inputs: Iterable[Path], output: OutputOptions) -> tuple[Path, ...]:
+def collect_vocals(
+    inputs: Iterable[Path], output: OutputOptions, generation: GenerationOptions | None = None
+) -> tuple[Path, ...]:
     """Return the recordings to accompany: files as given, folders' audio files by name.
 
     Folders are not searched deeper, and banso's own results in them are left out.
@@ -30,7 +33,7 @@ def collect_vocals(inputs: Iterable[Path], output: OutputOptions) -> tuple[Path,
     for path in inputs:
         found.extend(_recordings_in(path) if path.is_dir() else [path])
     recordings = tuple(dict.fromkeys(found))
-    _check_distinct(recordings, output)
+    _check_distinct(recordings, output, generation or GenerationOptions())
     return recordings
 
 
@@ -51,11 +54,14 @@ def _recordings_in(folder: Path) -> list[Path]:
     return recordings
 
 
-def _check_distinct(recordings: tuple[Path, ...], output: OutputOptions) -> None:
+def _check_distinct(
+    recordings: tuple[Path, ...], output: OutputOptions, generation: GenerationOptions
+) -> None:
     sources = {path.absolute() for path in recordings}
     owners: dict[Path, Path] = {}
     for recording in recordings:
-        for target in output_paths(recording, output).all():
+        paths = kept_paths(recording, output, generation)
+        for target in (target for one in paths for target in one.all()):
             other = owners.setdefault(target.absolute(), recording)
             if other != recording:
                 raise _clash(f"{other} and {recording} would both be written to {target}")

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
-from banso import cli_bundle, cli_lab, cli_serve
+from banso import cli_bundle, cli_lab, cli_options, cli_serve
 from banso.batch import collect_vocals, is_batch
 from banso.console import one_line, print_error, progress_bar, reporting_errors
 from banso.errors import BansoError
@@ -103,6 +103,13 @@ def accompany(
         bool, typer.Option("--json", help="Print one JSON object about the results.")
     ] = False,
     report: Annotated[bool, typer.Option("--report", help="Also draw a picture (PNG).")] = False,
+    parts: cli_options.PartsOption = None,
+    with_file: cli_options.WithOption = None,
+    stems: cli_options.StemsOption = False,
+    repaint: cli_options.RepaintOption = None,
+    from_file: cli_options.FromOption = None,
+    variations: cli_options.VariationsOption = 1,
+    keep: cli_options.KeepOption = "best",
 ) -> None:
     """Make an accompaniment for each recording of a voice."""
     if file_format not in ("wav", "flac", "mp3"):
@@ -119,6 +126,11 @@ def accompany(
             guidance_scale=guidance_scale,
             plan=plan,
             tuning_hz=tuning_hz,
+            parts=cli_options.chosen_parts(parts),
+            others=with_file,
+            stems=stems,
+            variations=variations,
+            keep=keep,
         )
         output = OutputOptions(
             output_dir=output_dir,
@@ -128,7 +140,8 @@ def accompany(
             report=report,
             overwrite=force,
         )
-        _accompany_all(vocals, bundle, output, options, as_json)
+        repainted = cli_options.chosen_repaint(repaint, from_file)
+        _accompany_all(vocals, bundle, output, options, as_json, repainted)
 
 
 def _accompany_all(
@@ -137,11 +150,13 @@ def _accompany_all(
     output: OutputOptions,
     options: GenerationOptions,
     as_json: bool,
+    repainted: cli_options.Repaint | None,
 ) -> None:
     """Go through all recordings; a bad one does not keep the others from being done."""
     from banso.pipeline import Accompanist
 
-    recordings = collect_vocals(vocals, output)
+    recordings = collect_vocals(vocals, output, options)
+    cli_options.check_single(recordings, options.others is not None or repainted is not None)
     accompanist = Accompanist.from_bundle(bundle)
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
@@ -150,7 +165,13 @@ def _accompany_all(
             task = bar.add_task(one_line(recording.name), total=1.0)
             advance = partial(_advance, bar, task)
             try:
-                result = accompanist.accompany_file(recording, output, options, advance)
+                if repainted is None:
+                    result = accompanist.accompany_file(recording, output, options, advance)
+                else:
+                    before, regions = repainted.previous, repainted.regions
+                    result = accompanist.repaint_file(
+                        recording, before, regions, output, options, advance
+                    )
             except BansoError as error:
                 bar.remove_task(task)
                 print_error(error)
@@ -187,6 +208,7 @@ def _as_json(result: FileResult) -> dict[str, Any]:
         "tuning_hz": round(provenance.tuning_hz, 2),
         "bundle": dataclasses.asdict(provenance.bundle),
         "lead_sheet": _compact(provenance.lead_sheet),
+        **cli_options.told(result),
     }
 
 
@@ -204,7 +226,7 @@ def _compact(sheet: LeadSheet | None) -> dict[str, Any] | None:
 
 
 def _print_paths(result: FileResult) -> None:
-    for path in result.paths.all():
+    for path in (path for one in (result, *result.alternatives) for path in one.paths.all()):
         typer.echo(one_line(str(path)))
 
 

@@ -100,10 +100,15 @@ def part_row(parts: Sequence[str]) -> Array:
     Raises:
         ConfigError: If a part is unknown.
     """
+    check_parts(parts)
+    return np.array([1, *(part in parts for part in PART_NAMES)], dtype=np.float32)
+
+
+def check_parts(parts: Sequence[str]) -> None:
+    """Raise a ConfigError if a part is unknown."""
     unknown = [part for part in parts if part not in PART_NAMES]
     if unknown:
         raise ConfigError(f"part '{unknown[0]}' is unknown; choose of {', '.join(PART_NAMES)}")
-    return np.array([1, *(part in parts for part in PART_NAMES)], dtype=np.float32)
 
 
 def with_known(conditioning: Array, known: Known) -> Array:

@@ -39,6 +39,10 @@ class Codec(Protocol):
     def num_channels(self) -> int: ...  # noqa: D102
     @property
     def can_tune(self) -> bool: ...  # noqa: D102
+    def encode(self, waveform: Samples, *, tuning_cents: float = 0.0) -> Samples:
+        """Return latents [frames, channels] of a waveform [2, samples] tuned so many cents high."""
+        ...
+
     def decode_stream(self, *, tuning_cents: float = 0.0) -> LatentDecoder:
         """Begin to decode a song, some cents above A4 = 440 Hz if the codec can."""
         ...

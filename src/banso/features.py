@@ -75,6 +75,11 @@ class FeatureStream:
         """
         return _tuning_cents(np.concatenate(self._rows)) if self._rows else 0.0
 
+    @property
+    def keeps_to_semitones(self) -> bool:
+        """Whether most of what was heard so far lies at one place between the semitones."""
+        return bool(self._rows) and abs(_tuning(np.concatenate(self._rows))) >= _TUNING_STRENGTH
+
     def finish(self, num_frames: int, tuning_cents: float = 0.0) -> NDArray[np.float32]:
         """Return all features.
 
@@ -135,7 +140,9 @@ def extract(
     stream = FeatureStream()
     stream.add(samples)
     num_frames = -(-samples.size // HOP_LENGTH) if num_frames is None else num_frames
-    return stream.finish(num_frames, stream.tuning_cents() if tuning_cents is None else tuning_cents)
+    return stream.finish(
+        num_frames, stream.tuning_cents() if tuning_cents is None else tuning_cents
+    )
 
 
 def _normalize(raw: NDArray[np.float32], tuning_cents: float) -> NDArray[np.float32]:
@@ -182,6 +189,13 @@ def _at_tuning(fine: NDArray[np.float32], tuning_cents: float) -> NDArray[np.flo
 
 def _tuning_cents(raw: NDArray[np.float32]) -> float:
     """Where most of the sung pitches lie between the semitones; see `FeatureStream`."""
+    mean = _tuning(raw)
+    cents = float(np.angle(mean) * 100 / (2 * np.pi))
+    return cents if abs(mean) >= _TUNING_STRENGTH and abs(cents) >= _IN_TUNE_CENTS else 0.0
+
+
+def _tuning(raw: NDArray[np.float32]) -> complex:
+    """Circular mean of the pitches between semitones: its angle is where, its length how surely."""
     fine, voicing = raw[:, :_NUM_FINE], _voicing(raw)
     peak = np.clip(fine.argmax(axis=1), 1, _NUM_FINE - 2)
     rows = np.arange(len(fine))
@@ -189,9 +203,7 @@ def _tuning_cents(raw: NDArray[np.float32]) -> float:
     offset = 0.5 * (before - after) / np.minimum(before - 2 * here + after, -1e-6)
     semitones = (peak + np.clip(offset, -1, 1)) / _FINENESS - 0.5
     weight = voicing * here
-    mean = (weight * np.exp(2j * np.pi * semitones)).sum() / (weight.sum() + 1e-9)
-    cents = float(np.angle(mean) * 100 / (2 * np.pi))
-    return cents if abs(mean) >= _TUNING_STRENGTH and abs(cents) >= _IN_TUNE_CENTS else 0.0
+    return complex((weight * np.exp(2j * np.pi * semitones)).sum() / (weight.sum() + 1e-9))
 
 
 def _salience(spectrum: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

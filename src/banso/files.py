@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +20,15 @@ from banso.audio import (
     resample_blocks,
 )
 from banso.errors import AudioError
+from banso.fileformats import (
+    EXACT_TYPES,
+    FORMATS,
+    PCM_BITS,
+    AnySamples,
+    FileFormat,
+    encoding_of,
+    to_integers,
+)
 from banso.mpeg import untold_mp3_length
 from banso.outputs import OutputFiles
 from banso.truncation import is_truncated
@@ -37,27 +45,6 @@ MAX_SECONDS = 12 * 3600.0
 MAX_CHANNELS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class FileFormat:
-    """How libsndfile writes a kind of file.
-
-    Attributes:
-        container: libsndfile's name of the container.
-        subtype: libsndfile's name of the sample encoding.
-        bits_per_sample: To foresee a file's size; 0 if compressed.
-    """
-
-    container: str
-    subtype: str
-    bits_per_sample: int = 0
-
-
-# 24 bits: as much as a converter gives, and what a DAW takes without asking.
-FORMATS = {
-    "wav": FileFormat("WAV", "PCM_24", 24),
-    "flac": FileFormat("FLAC", "PCM_24"),
-    "mp3": FileFormat("MP3", "MPEG_LAYER_III"),
-}
 # A WAV file's sizes are 32-bit numbers; past that RF64, the same with 64-bit ones, takes over.
 _MAX_WAV_BYTES = 2**32 - 2**16
 
@@ -73,6 +60,7 @@ class AudioReader:
         sample_rate: Its own rate, Hz.
         num_channels: Its number of channels.
         num_samples: Its length at its own rate.
+        encoding: How its samples are written.
 
     Raises:
         AudioError: If the file is missing, no regular file, empty, not audio, truncated, shorter
@@ -88,6 +76,7 @@ class AudioReader:
                 self.sample_rate = int(file.samplerate)
                 self.num_channels = int(file.channels)
                 self.num_samples = int(file.frames)
+                self.encoding = encoding_of(file.format, file.subtype)
                 is_mp3 = file.format == "MP3"
             counted = untold_mp3_length(self.path) if is_mp3 else None
         if truncated:
@@ -120,16 +109,34 @@ class AudioReader:
         target = self.sample_rate if sample_rate is None else sample_rate
         return resample_blocks(self._own_blocks(), self.sample_rate, target, self.num_samples)
 
+    @property
+    def num_bits(self) -> int | None:
+        """Of its samples, if they are whole numbers."""
+        return PCM_BITS.get(self.encoding.subtype)
+
+    def exact_blocks(self) -> Iterator[AnySamples]:
+        """Yield the file as `blocks` does, each sample exactly as it is written.
+
+        Raises:
+            AudioError: As `blocks`, or if the encoding is lossy: written again, it would change.
+        """
+        if self.encoding.subtype not in EXACT_TYPES:
+            raise AudioError(
+                f"{self.path} is {self.encoding.container} {self.encoding.subtype}, which cannot "
+                "be written again without loss; convert it to WAV or FLAC"
+            )
+        return self._own_blocks(EXACT_TYPES[self.encoding.subtype])
+
     def read(self) -> Audio:
         """Read the whole file into memory; for recordings known to be short."""
         return collect(self.blocks(), self.sample_rate)
 
-    def _own_blocks(self) -> Iterator[Samples]:
+    def _own_blocks(self, dtype: str = "float32") -> Iterator[Samples]:
         size = max(1, round(self.sample_rate * BLOCK_SECONDS))
         remaining = self.num_samples
         with _reading(self.path), soundfile.SoundFile(_sndfile_path(self.path)) as file:
             while remaining:
-                frames = file.read(min(size, remaining), dtype="float32", always_2d=True)
+                frames = file.read(min(size, remaining), dtype=dtype, always_2d=True)
                 if not len(frames):
                     raise AudioError(
                         f"{self.path} is truncated: it holds "
@@ -174,6 +181,7 @@ class AudioWriter:
         num_samples: How many samples are to come, if known; lets a WAV file outgrow 4 GiB.
         comment: Provenance in plain ASCII, kept in the file's metadata beside the version.
         compression: Of MP3 only: 0 is 320 kbit/s, 0.6 is 160 kbit/s, 1 is 32 kbit/s.
+        encoding: Another file's, to write as it is written, whatever `format_name` says.
 
     Raises:
         AudioError: If the file cannot be created.
@@ -188,8 +196,10 @@ class AudioWriter:
         num_samples: int = 0,
         comment: str = "",
         compression: float = 0.0,
+        encoding: FileFormat | None = None,
     ) -> None:
-        kind = FORMATS[format_name]
+        kind = FORMATS[format_name] if encoding is None else encoding
+        self._bits = PCM_BITS.get(kind.subtype)
         num_bytes = num_samples * num_channels * kind.bits_per_sample // 8
         # 320 kbit/s unless told otherwise: the listener chose the format, not the loss.
         rate = {"compression_level": compression, "bitrate_mode": "CONSTANT"}
@@ -208,14 +218,15 @@ class AudioWriter:
             self._file.software = f"banso {VERSION}"
             self._file.comment = f"banso {VERSION}; {comment}" if comment else f"banso {VERSION}"
 
-    def write(self, block: Samples) -> None:
-        """Append a block [channels, samples], full scale ±1.
+    def write(self, block: AnySamples) -> None:
+        """Append a block [channels, samples]: full scale ±1, or as `exact_blocks` gives it.
 
         Raises:
             AudioError: If the disk does not take it.
         """
+        exact = block if self._bits is None else to_integers(block, self._bits)
         with _writing(self._path):
-            self._file.write(block.T)
+            self._file.write(exact.T)
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,9 @@ from banso.windows import plan_windows
 
 OnProgress = Callable[[float], None]
 
+# Noise is drawn in order; what is not wanted is drawn in pieces and forgotten.
+_SKIPPED_FRAMES = 4_096
+
 
 class EvaluationCount:
     """Counts how often the network runs in a song."""
@@ -77,6 +80,59 @@ def generate_latents(
         guided = _guided(denoiser, part[None], config.guidance_scale, count)
         latents[~mask] = sample(guided, noise[None], sigmas, on_step)[0, ~mask]
         yield latents[~mask]
+
+
+def fill_latents(
+    denoiser: ConditionalDenoiser,
+    conditioning: Samples,
+    known: Known,
+    *,
+    noise: Samples,
+    config: SamplerConfig,
+    on_progress: OnProgress,
+    count: EvaluationCount,
+) -> Samples:
+    """Write the frames that are missing, with those on both sides of them known.
+
+    Args:
+        denoiser: As for `generate_latents`.
+        conditioning: [frames, conditioning] of the stretch around what is missing.
+        known: Latents [frames, channels], and which of them are fixed.
+        noise: Unit Gaussian [frames, channels].
+        config: Steps, guidance, windows.
+        on_progress: Called with the fraction done, in [0, 1].
+        count: Is told of every run of the network.
+
+    Returns:
+        float32 [frames, channels]; the known ones as they were.
+    """
+    sigmas = karras_sigmas(config.num_steps, config.sigma_min, config.sigma_max, config.rho)
+    latents, mask = known.latents.copy(), known.mask.copy()
+    windows = plan_windows(len(conditioning), config.window_frames, config.overlap_frames)
+    for index, window in enumerate(windows):
+        rows = slice(window.start, window.stop)
+        missing = ~mask[rows]
+        if not missing.any():
+            continue
+
+        def on_step(step: int, index: int = index) -> None:
+            on_progress((index + step / config.num_steps) / len(windows))
+
+        part = with_known(conditioning[rows], Known(latents[rows], mask[rows]))
+        guided = _guided(denoiser, part[None], config.guidance_scale, count)
+        latents[rows][missing] = sample(guided, noise[None, rows], sigmas, on_step)[0, missing]
+        mask[rows] = True
+    on_progress(1.0)
+    return latents
+
+
+def noise_between(seed: int, first: int, last: int, num_channels: int) -> Samples:
+    """Return the noise [last - first, channels] from which `generate_latents` makes some frames."""
+    random = np.random.default_rng(seed)
+    for start in range(0, first, _SKIPPED_FRAMES):
+        skipped = min(_SKIPPED_FRAMES, first - start)
+        random.standard_normal((skipped, num_channels), np.float32)
+    return random.standard_normal((last - first, num_channels), np.float32)
 
 
 def _guided(

@@ -21,7 +21,9 @@ class Listening:
         survey: Channels, peak and offset.
         vocals_lufs: Loudness of the voice as stereo; minus infinity if unmeasurable.
         duration_seconds: Length of the recording.
-        tuning_cents: How far above A4 = 440 Hz the features take the semitones to be.
+        tuning_cents: How far above A4 = 440 Hz the band is to be; unless something else is there
+            to be in tune with, where the features take the semitones to be.
+        frame_rate: Frames per second.
     """
 
     features: Samples
@@ -29,6 +31,7 @@ class Listening:
     vocals_lufs: float
     duration_seconds: float
     tuning_cents: float = 0.0
+    frame_rate: float = 44_100 / 2_048
 
 
 def listen(
@@ -56,4 +59,5 @@ def listen(
     seconds = recording.num_samples / recording.sample_rate
     tuning = features.tuning_cents() if tuning_cents is None else tuning_cents
     rows = features.finish(num_frames, tuning)
-    return Listening(rows, surveyed, meter.integrated_lufs, seconds, tuning)
+    frame_rate = sample_rate / hop_length
+    return Listening(rows, surveyed, meter.integrated_lufs, seconds, tuning, frame_rate)

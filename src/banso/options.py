@@ -1,19 +1,24 @@
 """What a user may choose about an accompaniment, checked where it enters."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, log2
 from pathlib import Path
 
+from banso.audio import Audio
+from banso.conditioning import PART_NAMES, check_parts
 from banso.config import SamplerConfig
 from banso.errors import ConfigError
-from banso.files import FORMATS
+from banso.fileformats import FORMATS
 from banso.leadsheet import LeadSheet
 
 # Beyond this a voice is not balanced any more but muted or alone.
 VOCAL_GAIN_RANGE_DB = (-40.0, 40.0)
 MAX_SEED = 2**63 - 1
 PLANS = ("none", "auto")
+KEEPS = ("best", "all")
+MAX_VARIATIONS = 16
 CONCERT_PITCH_HZ = 440.0
 # Half a semitone either way; beyond, the same notes have other names.
 TUNING_RANGE_HZ = (428.0, 452.0)
@@ -31,7 +36,14 @@ class GenerationOptions:
         lead_sheet: Beats and chords to obey, as far as known.
         plan: What to do without a lead sheet: `auto` makes one of what the bundle's planner hears
             in the voice, `none` leaves beats and chords to the denoiser.
-        tuning_hz: Frequency of the band's A4, 428 to 452 Hz; None tunes the band to the voice.
+        tuning_hz: Frequency of the band's A4, 428 to 452 Hz; None tunes the band to the voice, or
+            to the parts that are there already.
+        parts: Which of `drums`, `bass`, `harmony` and `extra` to write; none for the whole band, or
+            for what the parts that are there already lack.
+        others: A recording of parts that are there already, from the voice's first sample on.
+        stems: Whether to play part after part, so that each has a sound of its own.
+        variations: How many renditions to make, with seeds that count up.
+        keep: `best` keeps the one that goes best with the voice, `all` keeps all, ranked.
 
     Raises:
         ConfigError: If a value is out of range.
@@ -44,6 +56,11 @@ class GenerationOptions:
     lead_sheet: LeadSheet | None = None
     plan: str = "auto"
     tuning_hz: float | None = None
+    parts: tuple[str, ...] = ()
+    others: Path | Audio | None = None
+    stems: bool = False
+    variations: int = 1
+    keep: str = "best"
 
     def __post_init__(self) -> None:
         if self.plan not in PLANS:
@@ -62,6 +79,13 @@ class GenerationOptions:
                 f"tuning_hz is {self.tuning_hz}; choose {lowest:.0f} to {highest:.0f} "
                 "(frequency of A4)"
             )
+        check_parts(self.parts)
+        if not 1 <= self.variations <= MAX_VARIATIONS:
+            raise ConfigError(f"variations is {self.variations}; choose 1 to {MAX_VARIATIONS}")
+        if self.keep not in KEEPS:
+            raise ConfigError(f"keep is '{self.keep}'; choose one of {', '.join(KEEPS)}")
+        if self.stems and self.others is not None and not self.parts:
+            raise ConfigError("stems beside parts that are there already: name the parts to write")
 
     @property
     def tuning_cents(self) -> float | None:
@@ -118,18 +142,51 @@ class OutputPaths:
     accompaniment: Path
     mix: Path | None
     report: Path | None
+    stems: Mapping[str, Path] = dataclasses.field(default_factory=dict)
 
     def all(self) -> tuple[Path, ...]:
         """Return every file that is to be written."""
-        return tuple(p for p in (self.accompaniment, self.mix, self.report) if p is not None)
+        single = (self.accompaniment, self.mix, self.report)
+        return (*(p for p in single if p is not None), *self.stems.values())
 
 
-def output_paths(vocals: Path, options: OutputOptions) -> OutputPaths:
-    """Return where the results for a recording go: `<name>.accompaniment.wav` and so on."""
+def output_paths(
+    vocals: Path,
+    options: OutputOptions,
+    generation: GenerationOptions | None = None,
+    rank: int = 1,
+) -> OutputPaths:
+    """Return where the results for a recording go: `<name>.accompaniment.wav` and so on.
+
+    Args:
+        vocals: The recording.
+        options: Which files are wanted, and where.
+        generation: Which parts have files of their own: `<name>.drums.wav`.
+        rank: Of several variations that are kept; `<name>.2.accompaniment.wav` is the second best.
+    """
     folder = vocals.parent if options.output_dir is None else options.output_dir
-    stem = folder / vocals.stem
+    stem = folder / (vocals.stem if rank == 1 else f"{vocals.stem}.{rank}")
+    parts: tuple[str, ...] = ()
+    if generation is not None and generation.stems:
+        parts = generation.parts or PART_NAMES
     return OutputPaths(
         accompaniment=Path(f"{stem}.accompaniment.{options.format}"),
         mix=Path(f"{stem}.mix.{options.format}") if options.mix else None,
         report=Path(f"{stem}.report.png") if options.report else None,
+        stems={part: Path(f"{stem}.{part}.{options.format}") for part in parts},
     )
+
+
+def repainted_paths(vocals: Path, previous: Path, options: OutputOptions) -> OutputPaths:
+    """Return where a repainted accompaniment goes: as usual, in the previous file's own format."""
+    paths = output_paths(vocals, options)
+    own = f"{paths.accompaniment.name.removesuffix(options.format)}{previous.suffix.lstrip('.')}"
+    return dataclasses.replace(paths, accompaniment=paths.accompaniment.with_name(own))
+
+
+def kept_paths(
+    vocals: Path, options: OutputOptions, generation: GenerationOptions
+) -> tuple[OutputPaths, ...]:
+    """Return where each rendition that is kept goes, best first."""
+    number = generation.variations if generation.keep == "all" else 1
+    return tuple(output_paths(vocals, options, generation, rank + 1) for rank in range(number))

@@ -5,30 +5,33 @@ Every step is a public method of `Accompanist`, in order: `listen`, `plan`, `con
 and audio are handed on window by window, so memory does not grow with the length of a song.
 """
 
+import dataclasses
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from banso.audio import Audio, Recording, Samples, collect, resampled_length
-from banso.conditioning import VOCAL, assemble
-from banso.config import SamplerConfig
-from banso.decoding import Codec, LatentDecoder, decode_latents
+from banso.audio import Audio, Recording, collect, resampled_length
+from banso.conditioning import PART_NAMES
+from banso.decoding import Codec, LatentDecoder
 from banso.delivery import OUTPUT_SAMPLE_RATE, Labels
 from banso.files import AudioReader, read_audio
-from banso.generation import EvaluationCount, OnProgress, generate_latents
-from banso.leadsheet import LeadSheet
-from banso.listening import FRAME_MULTIPLE, Listening, listen
-from banso.options import GenerationOptions, OutputOptions, output_paths
+from banso.generation import OnProgress
+from banso.listening import FRAME_MULTIPLE, Listening
+from banso.options import GenerationOptions, OutputOptions, kept_paths, repainted_paths
+from banso.others import Others, as_recording, hear_others
 from banso.outputs import OutputFiles
-from banso.planning import Planner, make_plan
-from banso.report import check_drawable, draw_report
-from banso.results import Accompaniment, BundleName, FileResult
-from banso.sampler import ConditionalDenoiser
-from banso.scratch import Scratch
+from banso.player import Player
+from banso.publishing import in_memory, write_files, write_repainted, write_report
+from banso.regions import Region
+from banso.renditions import Brief, Rendition, Studio
+from banso.repaint import as_sound, repaint, repainted
+from banso.report import check_drawable
+from banso.results import Accompaniment, BundleName, FileResult, Provenance
 from banso.stopwatch import Stopwatch
-from banso.take import Take, record
+from banso.variations import Choice, perform_variations
 
 __all__ = ["FRAME_MULTIPLE", "Accompanist", "Codec", "LatentDecoder", "accompany"]
 
@@ -36,34 +39,8 @@ __all__ = ["FRAME_MULTIPLE", "Accompanist", "Codec", "LatentDecoder", "accompany
 _DRAWN_SEEDS = 10**9
 
 
-class Accompanist:
-    """Plays along with a voice.
-
-    Args:
-        denoiser: Estimates clean latents from noisy ones.
-        codec: Turns latents into sound.
-        bundle: What the two are called, for the record.
-        sampler: Steps and guidance unless asked otherwise, and the plan of windows.
-        styles: Names of the styles that the denoiser knows, in its order.
-        planner: Hears beats and chords in a voice; None leaves both to the denoiser.
-    """
-
-    def __init__(
-        self,
-        denoiser: ConditionalDenoiser,
-        codec: Codec,
-        *,
-        bundle: BundleName,
-        sampler: SamplerConfig,
-        styles: tuple[str, ...] = (),
-        planner: Planner | None = None,
-    ) -> None:
-        self.denoiser = denoiser
-        self.codec = codec
-        self.bundle = bundle
-        self.sampler = sampler
-        self.styles = styles
-        self.planner = planner
+class Accompanist(Player):
+    """Plays along with a voice; a `Player` that goes all the way, from recordings to results."""
 
     @classmethod
     def from_bundle(cls, path: Path | None = None, num_threads: int | None = None) -> Self:
@@ -89,6 +66,7 @@ class Accompanist:
             sampler=bundle.manifest.sampler,
             styles=bundle.manifest.styles,
             planner=models.planner,
+            knows_parts=models.denoiser.knows_parts,
         )
 
     def accompany(
@@ -109,13 +87,15 @@ class Accompanist:
             ConfigError: If the bundle does not know the style.
         """
         options = options or GenerationOptions()
-        watch = Stopwatch()
-        with Scratch() as raw:
-            take = self._perform(vocals, raw, options, watch, on_progress or _ignore)
-            delivery = take.delivery(vocals, raw, take.gains())
-            audio = collect(delivery.accompaniment_blocks(), OUTPUT_SAMPLE_RATE)
-        provenance = take.provenance(delivery.gains, self.bundle, watch.timings)
-        return Accompaniment(audio, provenance)
+        with ExitStack() as stack:
+            studio = _studio(options, on_progress)
+            brief = self._brief(vocals, options, studio, stack)
+            choice = perform_variations(self, brief, _seed(options), studio, stack)
+            best, *others = (
+                in_memory(vocals, rendition, self._provenance(rendition, choice, studio))
+                for rendition in choice.kept
+            )
+        return dataclasses.replace(best, alternatives=tuple(others))
 
     def accompany_file(
         self,
@@ -137,154 +117,133 @@ class Accompanist:
             ConfigError: If the bundle does not know the style, or a report cannot be drawn.
         """
         output, options = output or OutputOptions(), options or GenerationOptions()
-        watch = Stopwatch()
-        recording = AudioReader(vocals)
-        paths = output_paths(recording.path, output)
         if output.report:
             check_drawable()
-        with (
-            OutputFiles(paths.all(), overwrite=output.overwrite) as outputs,
-            Scratch(paths.accompaniment.parent) as raw,
-        ):
-            take = self._perform(recording, raw, options, watch, on_progress or _ignore)
-            delivery = take.delivery(recording, raw, take.gains(output.vocal_gain_db))
-            provenance = take.provenance(delivery.gains, self.bundle, watch.timings)
-            labels = Labels(output.format, provenance.comment)
-            delivery.write_accompaniment(outputs.part(paths.accompaniment), labels)
-            if paths.mix is not None:
-                delivery.write_mix(outputs.part(paths.mix), labels)
-            if paths.report is not None:
-                part, heard = outputs.part(paths.report), take.listening.features
-                draw_report(part, recording.path.name, delivery, heard, self._frame_rate)
+        recording = AudioReader(vocals)
+        paths = kept_paths(recording.path, output, options)
+        targets = [target for kept in paths for target in kept.all()]
+        with OutputFiles(targets, overwrite=output.overwrite) as outputs, ExitStack() as stack:
+            studio = _studio(options, on_progress, paths[0].accompaniment.parent)
+            brief = self._brief(recording, options, studio, stack)
+            choice = perform_variations(self, brief, _seed(options), studio, stack)
+            for rendition, own in zip(choice.kept, paths, strict=True):
+                delivery = rendition.delivery(recording, output.vocal_gain_db)
+                provenance = self._provenance(rendition, choice, studio)
+                write_files(outputs, own, delivery, Labels(output.format, provenance.comment))
+                write_report(outputs, own, delivery, brief.listening, provenance)
         # Only now, so that the time it took to write counts.
-        provenance = take.provenance(delivery.gains, self.bundle, watch.timings)
+        best, *others = (
+            FileResult(own, recording.duration_seconds, self._provenance(rendition, choice, studio))
+            for rendition, own in zip(choice.kept, paths, strict=True)
+        )
+        return dataclasses.replace(best, alternatives=tuple(others))
+
+    def repaint(
+        self,
+        vocals: Audio,
+        previous: Audio,
+        regions: Sequence[Region],
+        options: GenerationOptions | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Accompaniment:
+        """Make regions of an accompaniment anew, in memory.
+
+        Args:
+            vocals: The voice.
+            previous: Its accompaniment, stereo at 44.1 kHz.
+            regions: What to make anew; outside them not a bit is changed.
+            options: As for `accompany`; without a seed one is drawn, so the music is another.
+            on_progress: Called with the fraction done, in [0, 1].
+
+        Raises:
+            AudioError: If a recording cannot be used, or the two do not go together.
+            ConfigError: If a region or an option is not possible here.
+        """
+        options = options or GenerationOptions()
+        with ExitStack() as stack:
+            studio = _studio(options, on_progress)
+            brief = self._brief(vocals, options, studio, stack)
+            repainting = repaint(self, brief, previous, regions, _seed(options), studio)
+            now = as_sound(repainted(previous.blocks(), repainting.patches))
+            audio = collect(now, OUTPUT_SAMPLE_RATE)
+            provenance = repainting.provenance(self.bundle, studio.watch.timings)
+        return Accompaniment(audio, provenance)
+
+    def repaint_file(
+        self,
+        vocals: str | os.PathLike[str],
+        previous: str | os.PathLike[str],
+        regions: Sequence[Region],
+        output: OutputOptions | None = None,
+        options: GenerationOptions | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> FileResult:
+        """Make regions of an accompaniment anew, in files; all of them appear, or none.
+
+        Args:
+            vocals: The voice.
+            previous: Its accompaniment, a lossless file as banso writes it; may be the output too.
+            regions: What to make anew; outside them not a bit is changed.
+            output: As for `accompany_file`, but the accompaniment is written as it was before.
+            options: As for `repaint`.
+            on_progress: Called with the fraction done, in [0, 1].
+
+        Raises:
+            AudioError: If a recording cannot be used, or a result cannot be written.
+            ConfigError: If a region or an option is not possible here.
+        """
+        output, options = output or OutputOptions(), options or GenerationOptions()
+        if output.report:
+            check_drawable()
+        recording, before = AudioReader(vocals), AudioReader(previous)
+        paths = repainted_paths(recording.path, before.path, output)
+        with OutputFiles(paths.all(), overwrite=output.overwrite) as outputs, ExitStack() as stack:
+            studio = _studio(options, on_progress, paths.accompaniment.parent)
+            brief = self._brief(recording, options, studio, stack)
+            repainting = repaint(self, brief, before, regions, _seed(options), studio)
+            provenance = repainting.provenance(self.bundle, studio.watch.timings)
+            labels = Labels(output.format, provenance.comment)
+            delivery = repainting.delivery(recording, output.vocal_gain_db)
+            write_repainted(outputs, paths, before, repainting.patches, delivery, labels)
+            write_report(outputs, paths, delivery, brief.listening, provenance)
+        provenance = repainting.provenance(self.bundle, studio.watch.timings)
         return FileResult(paths, recording.duration_seconds, provenance)
 
-    def listen(self, recording: Recording, tuning_cents: float | None = None) -> Listening:
-        """Measure a voice: its channels, its loudness and its features, frame by frame.
-
-        Args:
-            recording: The voice.
-            tuning_cents: Where its semitones are, relative to A4 = 440 Hz; None for where they
-                are sung, if the codec can play there.
-
-        Raises:
-            AudioError: If the recording is too short, silent or damaged.
-        """
-        tuning_cents = tuning_cents if self.codec.can_tune else 0.0
-        return listen(recording, self.codec.sample_rate, self.codec.hop_length, tuning_cents)
-
-    def plan(self, listening: Listening, options: GenerationOptions) -> LeadSheet | None:
-        """Return the beats and chords to obey: those given, else those heard, if asked for."""
-        if options.lead_sheet is not None or options.plan == "none" or self.planner is None:
-            return options.lead_sheet
-        vocal = assemble(listening.features, self._frame_rate)[:, VOCAL]
-        answers = self.planner.answer(vocal)
-        return make_plan(answers, self._frame_rate, listening.duration_seconds)
-
-    def condition(
-        self, listening: Listening, options: GenerationOptions, lead_sheet: LeadSheet | None
-    ) -> Samples:
-        """Join what was heard, planned and asked for: float32 [frames, conditioning].
-
-        Args:
-            listening: As `listen` gives it.
-            options: The style; its own lead sheet is not looked at.
-            lead_sheet: As `plan` gives it.
-
-        Raises:
-            ConfigError: If the bundle does not know the style.
-        """
-        return assemble(
-            listening.features,
-            self._frame_rate,
-            lead_sheet=lead_sheet,
-            style=options.style,
-            styles=self.styles,
-        )
-
-    def generate(
-        self,
-        conditioning: Samples,
-        seed: int,
-        options: GenerationOptions,
-        on_progress: OnProgress | None = None,
-        count: EvaluationCount | None = None,
-    ) -> Iterator[Samples]:
-        """Yield the latents of a song, window by window, each continuing the last.
-
-        Args:
-            conditioning: [frames, conditioning]; frames a multiple of 16.
-            seed: Of the noise, which depends on it and the frame's position only.
-            options: Steps and guidance; its seed is not looked at.
-            on_progress: Called with the fraction done, in [0, 1].
-            count: Is told of every run of the network.
-
-        Yields:
-            float32 [new frames, channels]; together one row for each row of the conditioning.
-        """
-        return generate_latents(
-            self.denoiser,
-            conditioning,
-            num_channels=self.codec.num_channels,
-            seed=seed,
-            config=options.sampler(self.sampler),
-            on_progress=on_progress or _ignore,
-            count=count or EvaluationCount(),
-        )
-
-    def decode(
-        self, latents: Iterable[Samples], num_samples: int, tuning_cents: float = 0.0
-    ) -> Iterator[Samples]:
-        """Turn latents into sound as they come.
-
-        Args:
-            latents: [frames, channels] each, together at least as long as the song.
-            num_samples: Length of the result at 44.1 kHz.
-            tuning_cents: How far above A4 = 440 Hz to play.
-
-        Yields:
-            float32 [2, samples] at 44.1 kHz, `num_samples` in all.
-
-        Raises:
-            BundleError: If the model produced NaN or infinity.
-        """
-        return decode_latents(self.codec, latents, num_samples, OUTPUT_SAMPLE_RATE, tuning_cents)
-
-    @property
-    def _frame_rate(self) -> float:
-        return self.codec.sample_rate / self.codec.hop_length
-
-    def _perform(
-        self,
-        recording: Recording,
-        raw: Scratch,
-        options: GenerationOptions,
-        watch: Stopwatch,
-        on_progress: OnProgress,
-    ) -> Take:
-        """Run all steps; the decoded accompaniment goes to `raw`."""
-        seed = secrets.randbelow(_DRAWN_SEEDS) if options.seed is None else options.seed
-        count = EvaluationCount()
-        with watch.measure("features"):
-            listening = self.listen(recording, options.tuning_cents)
-            lead_sheet = self.plan(listening, options)
-            conditioning = self.condition(listening, options, lead_sheet)
+    def _brief(
+        self, recording: Recording, options: GenerationOptions, studio: Studio, stack: ExitStack
+    ) -> Brief:
+        """Listen and plan."""
         num_samples = resampled_length(
             recording.num_samples, recording.sample_rate, OUTPUT_SAMPLE_RATE
         )
-        generated = self.generate(conditioning, seed, options, on_progress, count)
-        latents = watch.timed(generated, "denoise")
-        decoded = self.decode(latents, num_samples, listening.tuning_cents)
-        sound = watch.timed(decoded, "decode")
-        return Take(
+        others = None
+        with studio.watch.measure("features"):
+            listening = self.listen(recording, options.tuning_cents)
+            lead_sheet = self.plan(listening, options)
+            if options.others is not None:
+                sound = stack.enter_context(studio.scratch())
+                others = hear_others(as_recording(options.others), num_samples, sound)
+                listening = self._tuned_to(others, listening, options)
+        return Brief(
             listening=listening,
             lead_sheet=lead_sheet,
             num_samples=num_samples,
-            level=record(sound, num_samples, raw),
-            seed=seed,
-            num_evaluations=count.num_evaluations,
+            options=options,
+            others=others,
         )
+
+    def _tuned_to(
+        self, others: Others, listening: Listening, options: GenerationOptions
+    ) -> Listening:
+        """Let the band play in tune with what is there already; a voice bends more easily."""
+        if others.tuning_cents is None or options.tuning_hz is not None or not self.codec.can_tune:
+            return listening
+        return dataclasses.replace(listening, tuning_cents=others.tuning_cents)
+
+    def _provenance(self, rendition: Rendition, choice: Choice, studio: Studio) -> Provenance:
+        take = rendition.take
+        told = take.provenance(take.gains(), self.bundle, studio.watch.timings)
+        return dataclasses.replace(told, candidates=choice.candidates)
 
 
 def accompany(
@@ -304,6 +263,22 @@ def accompany(
     """
     audio = vocals if isinstance(vocals, Audio) else read_audio(vocals)
     return Accompanist.from_bundle(bundle).accompany(audio, options)
+
+
+def _studio(
+    options: GenerationOptions, on_progress: OnProgress | None, folder: Path | None = None
+) -> Studio:
+    """Share the memory for sound among as many pieces as there may be at once."""
+    pieces = (1 + len(PART_NAMES) * options.stems) * options.variations + (
+        options.others is not None
+    )
+    return Studio(
+        folder=folder, share=1 / pieces, watch=Stopwatch(), on_progress=on_progress or _ignore
+    )
+
+
+def _seed(options: GenerationOptions) -> int:
+    return secrets.randbelow(_DRAWN_SEEDS) if options.seed is None else options.seed
 
 
 def _ignore(fraction: float) -> None:

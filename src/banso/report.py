@@ -10,7 +10,7 @@ References:
 import functools
 import importlib.util
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from banso.chords import PITCH_CLASS_NAMES
 from banso.delivery import OUTPUT_SAMPLE_RATE, Delivery
 from banso.errors import ConfigError
 from banso.features import LOWEST_MIDI, NUM_PITCHES, PITCH
+from banso.regions import Region
 
 _MAX_COLUMNS = 2_000
 # 0.19 s: resolves semitones from about 130 Hz up, where the harmony is.
@@ -30,6 +31,7 @@ _N_FFT = 8_192
 _CHROMA_RANGE_HZ = (130.0, 2_100.0)
 # From white to ink, and the two voices of the picture; distinguishable without colour vision.
 _VOCALS_COLOUR, _BAND_COLOUR, _COLOUR_MAP = "#c2410c", "#1d4ed8", "magma"
+_REGION_COLOUR = "#16a34a"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,13 @@ def check_drawable() -> None:
 
 
 def draw_report(
-    path: Path, title: str, delivery: Delivery, features: Samples, frame_rate: float
+    path: Path,
+    title: str,
+    delivery: Delivery,
+    features: Samples,
+    frame_rate: float,
+    *,
+    regions: Sequence[Region] = (),
 ) -> None:
     """Write a PNG: waveforms, pitch of the voice, chroma of the accompaniment.
 
@@ -66,6 +74,7 @@ def draw_report(
         delivery: Voice and accompaniment.
         features: What was heard in the voice, [frames, features].
         frame_rate: Of the features, Hz.
+        regions: What of the accompaniment was made anew; it is marked.
 
     Raises:
         ConfigError: If matplotlib is not installed.
@@ -86,6 +95,9 @@ def draw_report(
     _draw_waveform(axes[1], band, seconds, "accompaniment", _BAND_COLOUR)
     _draw_pitch(axes[2], features[:, PITCH], frame_rate)
     _draw_chroma(axes[3], band.chroma, seconds)
+    for region in regions:
+        for lane in (axes[1], axes[3]):
+            _mark(lane, region, seconds)
     axes[3].set_xlim(0, seconds)
     axes[3].set_xlabel("time in seconds")
     FigureCanvasAgg(figure)
@@ -145,6 +157,14 @@ def _chroma_matrix() -> NDArray[np.float64]:
     pitch_class = np.round(midi).astype(int) % 12
     weights: NDArray[np.float64] = ((pitch_class == np.arange(12)[:, None]) & used).astype(float)
     return weights
+
+
+def _mark(axes: Any, region: Region, seconds: float) -> None:  # noqa: ANN401
+    """Frame a region, and shade it where that does not hide a picture."""
+    start, end = region.start_seconds, min(region.end_seconds, seconds)
+    axes.axvspan(start, end, facecolor="none", edgecolor=_REGION_COLOUR, linewidth=1.5, zorder=3)
+    if not axes.images:
+        axes.axvspan(start, end, facecolor=_REGION_COLOUR, alpha=0.2, zorder=0)
 
 
 def _draw_waveform(axes: Any, outline: Sketch, seconds: float, name: str, colour: str) -> None:  # noqa: ANN401

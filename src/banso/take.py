@@ -1,6 +1,6 @@
 """What a run has found out by the time the accompaniment is decoded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,7 @@ class Take:
         level: How loud it is.
         seed: Of its noise.
         num_evaluations: How often the denoiser ran.
+        parts: What was written, if not the whole band.
     """
 
     listening: Listening
@@ -63,15 +64,24 @@ class Take:
     level: Level
     seed: int
     num_evaluations: int
+    parts: tuple[str, ...] = ()
 
     def gains(self, vocal_gain_db: float = 0.0) -> Balance:
         """Return how loud voice and accompaniment are to be."""
         level = self.level
         return balance(self.listening.vocals_lufs, level.lufs, level.peak, vocal_gain_db)
 
-    def delivery(self, vocals: Recording, raw: Scratch, gains: Balance) -> Delivery:
-        """Return the pair, ready to be written."""
-        return Delivery(vocals, self.listening.survey, raw, self.num_samples, gains)
+    def delivery(
+        self,
+        vocals: Recording,
+        raw: Scratch,
+        gains: Balance,
+        stems: Mapping[str, Scratch] | None = None,
+        others: Scratch | None = None,
+    ) -> Delivery:
+        """Return the pair, ready to be written; see `Delivery`."""
+        survey = self.listening.survey
+        return Delivery(vocals, survey, raw, self.num_samples, gains, stems or {}, others)
 
     def provenance(self, gains: Balance, bundle: BundleName, timings: Timings) -> Provenance:
         """Return how it came about, once its level is set."""
@@ -82,5 +92,6 @@ class Take:
             bundle=bundle,
             lead_sheet=self.lead_sheet,
             lufs=self.level.lufs + float(20 * np.log10(gains.alone)),
+            parts=self.parts,
             tuning_hz=440.0 * 2.0 ** (self.listening.tuning_cents / 1200),
         )

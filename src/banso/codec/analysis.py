@@ -42,17 +42,20 @@ _TONE_HOP = HOP_LENGTH // TONES_PER_FRAME
 # (6 and 12 dB) cost 0.01 of chroma agreement on real stems: quiet tones between loud ones fell out.
 _FLOOR_DB, _SURE_DB = 0.0, 4.0
 _DETUNINGS = 11  # steps in which the table of band responses follows a tone's cents
+_TUNING_STEP_CENTS = 10  # steps in which it follows the tuning of all tones
 # How far short-time energy may raise a tone, by band. A kick or a plucked bass has most of its
 # energy in a few milliseconds, which long windows spread out; up there it is more often noise.
 _MAX_BOOST = np.repeat(np.array([4.0, 2.0, 2.0, 2.0], dtype=np.float32), NUM_NOISE_BANDS // 4)
 _LEAK = 1.25  # energy of modulated tones that a stationary model misses
 
 
-def analyze(waveform: NDArray[np.float32]) -> Parameters:
+def analyze(waveform: NDArray[np.float32], tuning_cents: float = 0.0) -> Parameters:
     """Measure the codec parameters of a recording.
 
     Args:
         waveform: [2, samples] at 44.1 kHz, full scale 1.
+        tuning_cents: Where its semitones are, relative to A4 = 440 Hz; a synthesizer with the same
+            tuning gives them back.
 
     Returns:
         Parameters of ceil(samples / 2 048) frames.
@@ -60,10 +63,10 @@ def analyze(waveform: NDArray[np.float32]) -> Parameters:
     num_frames = -(-waveform.shape[1] // HOP_LENGTH)
     mid = (waveform[0] + waveform[1]) / 2
     side = (waveform[0] - waveform[1]) / 2
-    amplitude, cents = _tones(mid, num_frames)
+    amplitude, cents = _tones(mid, num_frames, tuning_cents)
     short = _spectra(mid, _SHORT_FFT, SYNTHESIS_HOP, num_frames * NOISE_PER_FRAME)
     energy = (np.abs(short) ** 2) @ _band_matrix(NUM_NOISE_BANDS).T
-    amplitude, noise = _split_energy(amplitude, cents, energy)
+    amplitude, noise = _split_energy(amplitude, cents, energy, tuning_cents)
     pan, side_rms = _stereo(mid, side, num_frames)
     return Parameters(
         compress(amplitude).reshape(num_frames, TONES_PER_FRAME, NUM_TONES),
@@ -87,7 +90,7 @@ def _spectra(
 
 
 def _tones(
-    mid: NDArray[np.float32], num_frames: int
+    mid: NDArray[np.float32], num_frames: int, tuning_cents: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Amplitudes [frames * 2, 96] and cents [frames, 96] of the strongest partials."""
     steps = num_frames * TONES_PER_FRAME
@@ -95,7 +98,7 @@ def _tones(
     cents = np.zeros((steps, NUM_TONES), dtype=np.float32)
     for first, last, n_fft in _REGISTERS:
         magnitude = np.abs(_spectra(mid, n_fft, _TONE_HOP, steps))
-        peak_step, peak_midi, peak_amplitude = _peaks(magnitude, n_fft, first, last)
+        peak_step, peak_midi, peak_amplitude = _peaks(magnitude, n_fft, (first, last), tuning_cents)
         tone = np.rint(peak_midi).astype(np.int64) - LOWEST_MIDI
         keep = (tone >= first) & (tone < last)
         # Ascending order: of several peaks in one semitone the strongest is written last.
@@ -115,14 +118,15 @@ def _frame_cents(amplitude: NDArray[np.float32], cents: NDArray[np.float32]) -> 
 
 
 def _peaks(
-    magnitude: NDArray[np.float32], n_fft: int, first: int, last: int
+    magnitude: NDArray[np.float32], n_fft: int, register: tuple[int, int], tuning_cents: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
-    """Step, MIDI pitch and amplitude of the spectral peaks between two semitones.
+    """Step, MIDI pitch and amplitude of the spectral peaks in a register of semitones.
 
     Frequency and height by a parabola through the logarithm of three bins
     (Smith and Serra 1987, PARSHL).
     """
-    hz = tone_hz()
+    first, last = register
+    hz = tone_hz() * 2 ** (tuning_cents / 1200)
     low = max(2, int(hz[first] * 2 ** (-1 / 24) * n_fft / SAMPLE_RATE) - 1)
     high = int(np.ceil(hz[last - 1] * 2 ** (1 / 24) * n_fft / SAMPLE_RATE)) + 2
     reach = 12
@@ -142,7 +146,7 @@ def _peaks(
     above_db = 8.686 * (b - floor[:, body][step, column])
     height *= np.clip((above_db - _FLOOR_DB) / (_SURE_DB - _FLOOR_DB), 0, 1)
     bins = low + column + offset.astype(np.float64)
-    midi = 69 + 12 * np.log2(bins * SAMPLE_RATE / n_fft / 440.0)
+    midi = 69 + 12 * np.log2(bins * SAMPLE_RATE / n_fft / 440.0) - tuning_cents / 100
     return step, midi, height.astype(np.float32)
 
 
@@ -168,10 +172,10 @@ def _band_matrix(num_bands: int) -> NDArray[np.float32]:
     return (np.clip(overlap / width, 0, 1) / 3).astype(np.float32)
 
 
-@functools.cache
-def _tone_bands() -> NDArray[np.float32]:
+@functools.lru_cache(maxsize=4)
+def _tone_bands(tuning_steps: int) -> NDArray[np.float32]:
     """Power [tones, detunings, bands] that a unit sine leaves in the short-time bands."""
-    cents = np.linspace(-MAX_CENTS, MAX_CENTS, _DETUNINGS)
+    cents = np.linspace(-MAX_CENTS, MAX_CENTS, _DETUNINGS) + tuning_steps * _TUNING_STEP_CENTS
     hz = (tone_hz()[:, None] * 2.0 ** (cents / 1200)).reshape(-1, 1)
     samples = np.arange(_SHORT_FFT) - _SHORT_FFT / 2
     window = np.hanning(_SHORT_FFT + 1)[:-1] * 2 / _SHORT_FFT
@@ -182,7 +186,10 @@ def _tone_bands() -> NDArray[np.float32]:
 
 
 def _split_energy(
-    amplitude: NDArray[np.float32], cents: NDArray[np.float32], energy: NDArray[np.float32]
+    amplitude: NDArray[np.float32],
+    cents: NDArray[np.float32],
+    energy: NDArray[np.float32],
+    tuning_cents: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Gate the tones by the short-time energy, and give the rest to the noise.
 
@@ -190,6 +197,7 @@ def _split_energy(
         amplitude: [frames * 2, tones].
         cents: [frames, tones].
         energy: Power of the mid signal in each band [frames * 4, bands].
+        tuning_cents: What the cents are relative to.
 
     Returns:
         Gated amplitudes [frames * 2, tones] and noise root mean square [frames * 4, bands].
@@ -199,9 +207,10 @@ def _split_energy(
     detuning = np.rint((cents / MAX_CENTS + 1) / 2 * (_DETUNINGS - 1)).astype(np.int64)
     tone_power = np.empty_like(amplitude)
     noise_power = np.empty_like(energy)
+    bands = _tone_bands(round(tuning_cents / _TUNING_STEP_CENTS))
     block = 256  # frames; the responses of a block fill a few megabytes
     for start in range(0, len(detuning), block):
-        response = _tone_bands()[np.arange(NUM_TONES), detuning[start : start + block]]
+        response = bands[np.arange(NUM_TONES), detuning[start : start + block]]
         response = np.repeat(response, TONES_PER_FRAME, axis=0)
         steps = slice(start * TONES_PER_FRAME, start * TONES_PER_FRAME + len(response))
         power = amplitude[steps, None] ** 2

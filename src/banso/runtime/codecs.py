@@ -111,8 +111,13 @@ class _BundleCodec(ABC):
         """Whether it can play at another concert pitch than 440 Hz."""
 
     @abstractmethod
-    def encode(self, waveform: Array) -> Array:
-        """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
+    def encode(self, waveform: Array, *, tuning_cents: float = 0.0) -> Array:
+        """Latents [frames, channels] of a waveform [2, samples] at the codec's rate.
+
+        Args:
+            waveform: Any number of samples.
+            tuning_cents: How far above A4 = 440 Hz it is; a decoder tuned alike gives it back.
+        """
 
     @abstractmethod
     def decode_stream(self, *, tuning_cents: float = 0.0) -> "ParameterStream | WaveformStream":
@@ -136,9 +141,9 @@ class OnnxCodec(_BundleCodec):
         """Yes: its tones have frequencies of their own."""
         return True
 
-    def encode(self, waveform: Array) -> Array:
-        """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
-        packed = analyze(waveform).to_array()
+    def encode(self, waveform: Array, *, tuning_cents: float = 0.0) -> Array:
+        """Latents [frames, channels] of a waveform [2, samples]; see `_BundleCodec`."""
+        packed = analyze(waveform, tuning_cents).to_array()
         latents: Array = self._encoder.run(parameters=packed[None])["latents"][0]
         return latents
 
@@ -194,8 +199,8 @@ class OnnxWaveformCodec(_BundleCodec):
         """No: it plays what its latents say."""
         return False
 
-    def encode(self, waveform: Array) -> Array:
-        """Latents [frames, channels] of a waveform [2, samples] at the codec's rate."""
+    def encode(self, waveform: Array, *, tuning_cents: float = 0.0) -> Array:
+        """Latents [frames, channels] of a waveform [2, samples]; its tuning stays in them."""
         short = -waveform.shape[1] % self.hop_length
         padded = np.pad(waveform, ((0, 0), (0, short)))
         latents: Array = self._encoder.run(waveform=padded[None])["latents"][0]
