@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
-from banso import cli_bundle, cli_lab, cli_options, cli_serve
+from banso import cli_bundle, cli_evaluate, cli_lab, cli_options, cli_serve
 from banso.batch import collect_vocals, is_batch
 from banso.console import one_line, print_error, progress_bar, reporting_errors
 from banso.errors import BansoError
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_bundle.bundle_app, name="bundle")
 cli_lab.add_commands(app)
+app.command(name="evaluate")(cli_evaluate.evaluate)
 app.command(name="serve")(cli_serve.serve)
 
 

@@ -1,18 +1,16 @@
-"""Commands of the lab: prepare data, train networks, evaluate bundles.
+"""Commands of the lab: prepare data, train networks.
 
 Options in, one call, one line out. The lab and its packages are imported inside command bodies
 only, so that an installation without extras has the same `banso --help` and a clear error.
 """
 
 import logging
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from banso.console import needing_extra, progress_bar, reporting_errors
-from banso.errors import ConfigError
 
 prepare_app = typer.Typer(help="Make training data.", no_args_is_help=True)
 train_app = typer.Typer(help="Train the codec, the denoiser or the planner.", no_args_is_help=True)
@@ -33,19 +31,10 @@ WorkersOption = Annotated[
 ]
 
 
-class Condition(StrEnum):
-    """What the model is given in an evaluation besides the voice."""
-
-    GIVEN = "given"
-    VOCAL = "vocal"
-    AUTO = "auto"
-
-
 def add_commands(app: typer.Typer) -> None:
     """Add the lab's commands to the command line."""
     app.add_typer(prepare_app, name="prepare")
     app.add_typer(train_app, name="train")
-    app.command(name="evaluate")(evaluate)
 
 
 @prepare_app.command(name="pop909")
@@ -192,115 +181,6 @@ def train_planner(
             from banso.train.loop import fit_planner
         _show_log()
         typer.echo(fit_planner(load_config(config, overrides or ()), resume=resume))
-
-
-def evaluate(
-    out: OutOption,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Data set made by `banso prepare`, held-out songs in it."),
-    ] = None,
-    voices: Annotated[
-        Path | None, typer.Option(help="Instead: folder of real voices without a band.")
-    ] = None,
-    codec: Annotated[
-        bool, typer.Option("--codec", help="Instead: the codec alone, beside Opus.")
-    ] = False,
-    stems: Annotated[
-        list[Path] | None,
-        typer.Option(help="With --codec: folder of one song, one file per stem; repeatable."),
-    ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="Folder of the model; the one inside banso by default.")
-    ] = None,
-    conditions: Annotated[
-        list[Condition] | None,
-        typer.Option(
-            "--condition", help="given (chords and beats too), vocal or auto; all by default."
-        ),
-    ] = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-    limit: Annotated[int | None, typer.Option(min=2, help="At most so many songs.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of noise, shuffling and intervals.")] = 0,
-    num_steps: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Sampler steps; the bundle's by default.")
-    ] = None,
-    guidance_scale: Annotated[
-        float | None, typer.Option(min=0, max=100, help="Guidance; the bundle's by default.")
-    ] = None,
-    listening_test: Annotated[
-        bool, typer.Option("--listening-test", help="Instead: a page for listeners, from --data.")
-    ] = False,
-    systems: Annotated[
-        list[str] | None,
-        typer.Option("--system", help="With it: NAME=FOLDER of bands, for the bundle's own."),
-    ] = None,
-    analyze_listening: Annotated[
-        bool, typer.Option("--analyze-listening", help="Instead: what listeners answered.")
-    ] = False,
-    key: Annotated[
-        Path | None, typer.Option(help="With --analyze-listening: the test's key.json.")
-    ] = None,
-    results: Annotated[
-        list[Path] | None, typer.Argument(help="With --analyze-listening: listeners' files.")
-    ] = None,
-) -> None:
-    """Measure a bundle on held-out songs: true, ours, shuffled, swapped; JSON and Markdown."""
-    with reporting_errors(), progress_bar() as bar:
-        with needing_extra("eval"):
-            from banso.eval import bundles
-        from banso.options import GenerationOptions
-
-        if split not in ("train", "validation", "test"):
-            raise ConfigError(f"split is '{split}'; choose train, validation or test")
-        options = GenerationOptions(seed=seed, num_steps=num_steps, guidance_scale=guidance_scale)
-        task = bar.add_task("evaluating", total=1.0)
-        if analyze_listening:
-            text = _analyze_listening(results, key, out, seed)
-        elif listening_test:
-            if data is None:
-                raise ConfigError("a listening test needs songs; give --data")
-            from banso.eval.listening_systems import ListeningOptions, build_from_data
-
-            built = build_from_data(
-                data,
-                out,
-                ListeningOptions(seed=seed),
-                generation=options,
-                bundle=bundle,
-                conditions=[c.value for c in conditions] if conditions else None,
-                folders=systems or (),
-                split=split,
-                limit=limit,
-                on_progress=lambda done: bar.update(task, completed=done),
-            )
-            text = str(built)
-        elif codec:
-            text = bundles.evaluate_codec(bundle, data, stems or (), out, limit)
-        elif voices is not None:
-            text = bundles.evaluate_recordings(bundle, voices, out, options)
-        elif data is not None:
-            text = bundles.evaluate_bundle(
-                bundle,
-                data,
-                out,
-                options=options,
-                conditions=[c.value for c in conditions] if conditions else None,
-                split=split,
-                limit=limit,
-                on_progress=lambda done: bar.update(task, completed=done),
-            )
-        else:
-            raise ConfigError("there is nothing to evaluate; give --data, --voices or --codec")
-    typer.echo(text)
-
-
-def _analyze_listening(results: list[Path] | None, key: Path | None, out: Path, seed: int) -> str:
-    from banso.eval.listening_report import analyze_listening
-
-    if key is None:
-        raise ConfigError("the answers tell no systems; give the test's key.json by --key")
-    return analyze_listening(results or (), key, out, seed=seed)
 
 
 def _given(**options: int | None) -> dict[str, int]:

@@ -35,6 +35,7 @@ def test_each_way_from_core_to_lab_is_listed_by_name():
     assert all("*" not in edge for edge in core["ignore_imports"])
     assert {edge.split(" ")[0] for edge in core["ignore_imports"]} == {
         "banso.cli_bundle",
+        "banso.cli_evaluate",
         "banso.cli_lab",
     }
 

@@ -1,4 +1,4 @@
-"""Evaluate a bundle: on held-out songs, on real voices, and its codec beside Opus."""
+"""Evaluate a bundle: on a set, on spoilt voices, on real voices, and its codec beside Opus."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,75 +6,95 @@ from pathlib import Path
 
 from banso.audio import Audio
 from banso.bundle import load_bundle
-from banso.errors import BundleError, DataError
+from banso.errors import DataError
 from banso.eval.codec_report import band_clips, report_codec, stem_clips
 from banso.eval.hearing import Array
+from banso.eval.judges import load_judges
+from banso.eval.judging import judged
+from banso.eval.making import (
+    baseline_system,
+    codec_system,
+    our_systems,
+    possible_modes,
+    robust_systems,
+)
+from banso.eval.observation import Observer, Store
 from banso.eval.report import write_report
+from banso.eval.request import Request, facts_of, load_bystanders, load_partners, load_set
+from banso.eval.robust_report import write_robustness
 from banso.eval.stems import STEM_RATE
-from banso.eval.suite import EvalItem, Mode, evaluate, load_items
+from banso.eval.suite import Evaluation, Plan, System, evaluate
 from banso.eval.voices import evaluate_voices, write_voices
 from banso.files import READABLE_SUFFIXES, read_audio
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
-from banso.runtime import load_codec
+from banso.runtime import OnnxCodec, OnnxWaveformCodec, load_codec
 
 
-def evaluate_bundle(
-    bundle: Path | None,
-    data: Path,
-    out: Path,
-    *,
-    options: GenerationOptions,
-    conditions: Sequence[Mode] | None = None,
-    split: str = "test",
-    limit: int | None = None,
-    on_progress: Callable[[float], None] | None = None,
-) -> str:
-    """Measure a bundle and write `evaluation.json` and `evaluation.md`.
+def evaluate_set(request: Request, on_progress: Callable[[float], None] | None = None) -> str:
+    """Measure a bundle on a set and write a report in three formats.
 
     Args:
-        bundle: Folder of the model; None takes the one inside the package.
-        data: Data set with a `manifest.json`.
-        out: Folder of the report.
-        options: Seed (also of the shuffling), steps and guidance; its lead sheet and plan are not
-            looked at.
-        conditions: `given` hands the score's chords and beats over, `vocal` the voice alone, `auto`
-            lets the bundle plan them from the voice; None takes all that the bundle can do.
-        split: Which songs.
-        limit: At most so many songs.
+        request: What to do.
         on_progress: Called with the fraction done.
 
     Returns:
-        The Markdown text.
+        The Markdown text; `evaluation.md` beside `.json` and `.html`, or `robustness.*`.
 
     Raises:
         BundleError: If the bundle cannot be used, or cannot plan though `auto` is asked for.
-        DataError: If the data set has fewer than 2 songs in the split.
+        DataError: If a folder does not hold what the set needs.
+        BansoError: If a program or a judge is missing.
     """
-    accompanist = Accompanist.from_bundle(bundle)
-    modes: Sequence[Mode] = conditions or _possible(accompanist)
-    if "auto" in modes and accompanist.planner is None:
-        raise BundleError(
-            f"bundle {accompanist.bundle.name} has no planner; leave out the condition auto"
-        )
-    items = load_items(data, split=split, limit=limit)
-    done = 0
+    accompanist = Accompanist.from_bundle(request.bundle)
+    evaluation = run(request, accompanist, on_progress)
+    if request.kind == "robustness":
+        return write_robustness(evaluation, request.out)
+    return write_report(evaluation, request.out)
 
-    def generate(item: EvalItem, condition: Mode) -> Array:
-        nonlocal done
-        vocals = Audio(item.read_vocals(), item.sample_rate)
-        asked = replace(
-            options,
-            lead_sheet=item.sheet if condition == "given" else None,
-            plan="auto" if condition == "auto" else "none",
-        )
-        audio = accompanist.accompany(vocals, asked).audio.resampled(item.sample_rate)
-        done += 1
-        if on_progress is not None:
-            on_progress(done / (len(items) * len(modes)))
-        return audio.samples
 
-    return write_report(evaluate(items, generate, modes=modes, seed=options.seed or 0), out)
+def run(
+    request: Request,
+    accompanist: Accompanist,
+    on_progress: Callable[[float], None] | None = None,
+) -> Evaluation:
+    """Measure a bundle on a set; see `evaluate_set`."""
+    single, sets = load_judges(request.judges)
+    systems = _systems(request, accompanist)
+    items = load_set(request)
+    plan = plan_of(request, accompanist, len(items), on_progress)
+    evaluation = evaluate(items, systems, plan)
+    if plan.audio is not None:
+        evaluation = judged(evaluation, items, plan.audio, single, sets)
+    return replace(evaluation, facts=facts_of(request, accompanist))
+
+
+def plan_of(
+    request: Request,
+    accompanist: Accompanist,
+    num_items: int,
+    on_progress: Callable[[float], None] | None = None,
+) -> Plan:
+    """Return how a request's evaluation is run.
+
+    Args:
+        request: What to do.
+        accompanist: Its model.
+        num_items: How many songs the set has.
+        on_progress: Called with the fraction done.
+    """
+    encodes = isinstance(accompanist.codec, OnnxCodec | OnnxWaveformCodec)
+    robust = request.kind == "robustness"
+    return Plan(
+        seed=request.options.seed or 0,
+        workers=request.workers,
+        observer=Observer(bundle=request.bundle, with_latents=encodes),
+        store=Store(request.cache),
+        bystanders=[] if robust else load_bystanders(request, num_items),
+        partners=load_partners(request),
+        audio=request.out / "audio" if request.judges else None,
+        on_progress=on_progress,
+    )
 
 
 def evaluate_recordings(
@@ -142,5 +162,16 @@ def evaluate_codec(
     return "\n".join(texts)
 
 
-def _possible(accompanist: Accompanist) -> tuple[Mode, ...]:
-    return ("given", "vocal") if accompanist.planner is None else ("given", "vocal", "auto")
+def _systems(request: Request, accompanist: Accompanist) -> list[System]:
+    """What makes the bands of a set; all of it is checked before any band is made."""
+    possible = possible_modes(accompanist, has_score=request.has_score)
+    modes = request.modes or possible
+    if request.kind == "robustness":
+        return robust_systems(accompanist, modes[-1], request.options)
+    systems = our_systems(accompanist, modes, request.options)
+    codec = accompanist.codec
+    if request.kind != "voices" and isinstance(codec, OnnxCodec | OnnxWaveformCodec):
+        systems.append(codec_system(codec, accompanist.bundle.hash))
+    if request.baseline:
+        systems.append(baseline_system())
+    return systems

@@ -9,8 +9,8 @@ import numpy as np
 
 from banso.errors import AudioError
 from banso.eval.codecs import Clip, Roundtrip, codec_table, compare_codecs, opus_codecs
+from banso.eval.sets import load_items
 from banso.eval.stems import STEM_RATE, load_stem_song
-from banso.eval.suite import load_items
 
 _CLIP_SECONDS = 40
 _CLIP_START_SECONDS = 90
@@ -44,6 +44,7 @@ def band_clips(data: Path, limit: int | None = None) -> list[Clip]:
     return [
         Clip(name=item.name, samples=item.read_accompaniment(), sheet=item.sheet)
         for item in load_items(data, split="test", limit=limit)
+        if item.read_accompaniment is not None
     ]
 
 

@@ -40,11 +40,13 @@ class Heard:
         chroma: Harmonic magnitude per pitch class [frames, 12], C first, not normalised.
         level_db: Level of each chroma frame in dB relative to full scale [frames].
         onset_strength: Positive spectral flux, unit mean [onset frames].
+        bass_strength: The same of the band below 300 Hz alone [onset frames].
     """
 
     chroma: Array
     level_db: Array
     onset_strength: Array
+    bass_strength: Array
 
     @property
     def chroma_times(self) -> NDArray[np.float64]:
@@ -63,10 +65,13 @@ def hear(samples: Array, sample_rate: int) -> Heard:
         Chroma, level and onset strength.
     """
     mono = analysis_signal(samples, sample_rate)
+    bass, full = _onset_strengths(mono)
+    # Kick and bass mark the beat; hi-hats between the beats would otherwise outvote them.
     return Heard(
         chroma=_harmonic_chroma(mono),
         level_db=_level_db(mono),
-        onset_strength=_onset_strength(mono),
+        onset_strength=np.asarray((bass + full) / 2, dtype=np.float32),
+        bass_strength=bass,
     )
 
 
@@ -113,19 +118,19 @@ def _level_db(mono: Array) -> Array:
     return np.asarray(10 * np.log10(power + 1e-12), dtype=np.float32)
 
 
-def _onset_strength(mono: Array) -> Array:
-    """Positive spectral flux of all bands plus, as much again, of the band below 300 Hz.
-
-    Kick and bass mark the beat; hi-hats between the beats would otherwise outvote them.
-    """
-    curves = [
+def _onset_strengths(mono: Array) -> tuple[Array, Array]:
+    """Positive spectral flux of the band below 300 Hz and of all bands, each of unit mean."""
+    bass, full = (
         librosa.onset.onset_strength(
             y=mono, sr=ANALYSIS_RATE, hop_length=ONSET_HOP, n_mels=n_mels, fmax=fmax
         )
         for n_mels, fmax in ((40, 300), (64, ANALYSIS_RATE / 2))
-    ]
-    means = [curve / (curve.mean() + 1e-9) for curve in curves]
-    return np.asarray(sum(means) / 2, dtype=np.float32)
+    )
+    return _unit_mean(bass), _unit_mean(full)
+
+
+def _unit_mean(curve: Array) -> Array:
+    return np.asarray(curve / (curve.mean() + 1e-9), dtype=np.float32)
 
 
 def track_beats(onset_strength: Array, tempo_bpm: float = 120.0) -> NDArray[np.float64]:

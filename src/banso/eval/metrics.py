@@ -116,7 +116,7 @@ def chord_scores(heard: Heard, chords: Iterable[ChordSpan]) -> ChordScores:
     Returns:
         Both scores; each NaN without a usable chord.
     """
-    templates = _triad_templates()
+    templates = triad_templates()
     hits: list[tuple[float, float]] = []
     cosines: list[tuple[float, float]] = []
     for span in chords:
@@ -255,7 +255,7 @@ def key_agreement(accompaniment: Heard, voice: NDArray[np.floating]) -> float:
     Returns:
         Score in [0, 1]; 0 for a band without pitch, NaN for such a voice.
     """
-    band = _unit_frames(accompaniment.chroma).sum(axis=0)
+    band = unit_frames(accompaniment.chroma).sum(axis=0)
     if not np.any(voice):
         return float("nan")
     if not band.any():
@@ -276,8 +276,8 @@ def sung_weights(voice: Heard) -> NDArray[np.float64]:
 
     One class per frame, because the fifth and third among a voice's overtones are not sung.
     """
-    strongest = _unit_frames(voice.chroma).argmax(axis=1)
-    voiced = np.any(_unit_frames(voice.chroma), axis=1)
+    strongest = unit_frames(voice.chroma).argmax(axis=1)
+    voiced = np.any(unit_frames(voice.chroma), axis=1)
     return np.bincount(strongest[voiced], minlength=12).astype(np.float64)
 
 
@@ -318,8 +318,8 @@ def vocal_onsets(heard: Heard) -> NDArray[np.float64]:
     return np.asarray(times, dtype=np.float64)
 
 
-def _triad_templates() -> NDArray[np.float64]:
-    """Twelve major, then twelve minor triads as unit vectors [24, 12]."""
+def triad_templates() -> NDArray[np.float64]:
+    """Return twelve major, then twelve minor triads as unit vectors [24, 12]."""
     rows = np.zeros((24, 12))
     for root in range(12):
         rows[root, [root, (root + 4) % 12, (root + 7) % 12]] = 1
@@ -333,7 +333,7 @@ def _span_chroma(heard: Heard, span: ChordSpan) -> NDArray[np.float64] | None:
     return heard.chroma[inside].mean(axis=0).astype(np.float64) if inside.any() else None
 
 
-def _unit_frames(chroma: Array) -> Array:
+def unit_frames(chroma: Array) -> Array:
     """Scale frames to length 1 and drop faint ones, so that loud passages do not decide alone."""
     lengths = np.linalg.norm(chroma, axis=1, keepdims=True)
     return np.where(lengths > 0.05 * lengths.max(initial=1e-9), chroma / (lengths + 1e-9), 0.0)

@@ -53,6 +53,33 @@ def gap_closed(true: Values, ours: Values, shuffled: Values, *, seed: int = 0) -
     return Interval(float(_gap(rows.mean(axis=-1))), float(low), float(high))
 
 
+def gap_drop(
+    true: Values, before: Values, after: Values, shuffled: Values, *, seed: int = 0
+) -> Interval:
+    """How much less of the gap is closed after a change than before it.
+
+    Args:
+        true: Scores of the true accompaniments [items].
+        before: Scores before the change.
+        after: Scores after it.
+        shuffled: Scores of other songs' accompaniments.
+        seed: Of the bootstrap over items.
+
+    Returns:
+        Gap closed before minus after: positive for a loss; NaN without items.
+    """
+    rows = _paired(true, before, after, shuffled)
+    if rows.shape[1] == 0:
+        return Interval(*[float("nan")] * 3)
+    picks = np.random.default_rng(seed).integers(rows.shape[1], size=(_RESAMPLES, rows.shape[1]))
+    drawn, whole = (
+        _gap(means[[0, 1, 3]]) - _gap(means[[0, 2, 3]])
+        for means in (rows[:, picks].mean(axis=-1), rows.mean(axis=-1))
+    )
+    low, high = np.nanquantile(drawn, (0.025, 0.975)) if np.isfinite(drawn).any() else (np.nan,) * 2
+    return Interval(float(whole), float(low), float(high))
+
+
 def mean_interval(values: Values, *, seed: int = 0) -> Interval:
     """Mean over items with its bootstrap interval."""
     (known,) = _paired(values)

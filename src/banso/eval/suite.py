@@ -1,84 +1,50 @@
-"""Evaluate a set of held-out items: every metric for true, ours, shuffled and baseline.
+"""Evaluate a set: every metric for true, ours, shuffled and baseline.
 
-`shuffled` is another held-out song's true accompaniment against this item's score. `swapped` is
-our output for this item against its partner's score: it must fall to the level of `shuffled` if
-the output follows the voice that was given.
+`shuffled` is another song's true accompaniment under this voice. `swapped` is our output for this
+item under its partner's voice and score: it must fall to the level of `shuffled` if the output
+follows the voice that was given. `codec` is the true band after a round trip through the codec,
+the most that latents can hold.
 """
 
-import multiprocessing
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from banso.data.manifest import Item, Manifest, load_manifest
-from banso.errors import DataError
-from banso.eval.hearing import ANALYSIS_RATE, CHROMA_HOP, ONSET_HOP, Array, Heard, hear
-from banso.eval.metrics import (
-    chord_scores,
-    heard_beat_f1,
-    heard_chroma_cosine,
-    key_agreement,
-    onset_sync,
-    sung_weights,
-    vocal_onsets,
-)
+from banso.eval.fit import Fit, rank
+from banso.eval.frechet import Moments
+from banso.eval.gallery import Gallery, Picture, Rendition
+from banso.eval.hearing import Heard
+from banso.eval.observation import Observation, Observer, Store, analysis_digest, name_of
+from banso.eval.scoring import METRICS, PROPERTIES, Reference, fit_of, measure
+from banso.eval.sets import EvalItem
 from banso.eval.statistics import derangement
-from banso.files import read_audio
-from banso.leadsheet import LeadSheet
+from banso.eval.sung import Sung, hear_singing
 
 Mode = Literal["given", "vocal", "auto"]
 Row = dict[str, list[float]]
+Maker = Callable[[EvalItem], Rendition]
 
-METRICS = (
-    "chord_accuracy",
-    "chroma_agreement",
-    "beat_f1",
-    "true_chroma_cosine",
-    "key_agreement",
-    "onset_sync",
-)
+NUM_CANDIDATES = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EvalItem:
-    """A held-out song; its audio is read when needed, so that a set fits in memory.
+class System:
+    """Something that makes bands.
 
     Attributes:
-        name: For the tables.
-        sheet: The score on the item's time line.
-        sample_rate: Of both recordings, in Hz.
-        read_vocals: Returns the voice [channels, samples].
-        read_accompaniment: Returns the true band [2, samples].
+        row: Its name in the tables.
+        make: Makes the band of an item.
+        identity: Everything that decides what it makes, the item aside; empty if not known.
+        swapped: Whether to show its bands under other voices too.
     """
 
-    name: str
-    sheet: LeadSheet
-    sample_rate: int
-    read_vocals: Callable[[], Array]
-    read_accompaniment: Callable[[], Array]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Reference:
-    """What an accompaniment is measured against.
-
-    Attributes:
-        sheet: The score.
-        accompaniment: The true band, analysed.
-        voice_weights: How much the voice sings each pitch class [12].
-        voice_onsets: Onsets of the voice in seconds.
-    """
-
-    sheet: LeadSheet
-    accompaniment: Heard
-    voice_weights: NDArray[np.floating]
-    voice_onsets: NDArray[np.float64]
+    row: str
+    make: Maker
+    identity: str = ""
+    swapped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,165 +54,211 @@ class Evaluation:
     Attributes:
         names: The items, in order.
         seed: Of the shuffling and of the statistics.
-        rows: Scores by row name, then metric, one per item: `true`, `shuffled`, `ours_<mode>`,
-            `swapped_<mode>` and perhaps `baseline`.
+        rows: Scores by row name, then metric, one per item: `true`, `shuffled`, the systems' rows,
+            `swapped_<row>` and perhaps `codec`.
+        num_candidates: Among how many bands the own one was looked for.
+        ranks: Rank of the own band among them by row, one per item.
+        moments: Sums over latents by row, one per item; empty without a codec.
+        partners: Whose band is `shuffled` under each item's voice, by position.
+        observations: The bands themselves, as observed, by row.
+        distances: Distances of sets from the true one by judges of sets, by judge, then by row.
+        facts: What else a reader has to know, such as the bundle and the set.
     """
 
     names: tuple[str, ...]
     seed: int
     rows: Mapping[str, Row]
+    num_candidates: int = 0
+    ranks: Mapping[str, list[float]] = field(default_factory=dict)
+    moments: Mapping[str, list[Moments]] = field(default_factory=dict)
+    partners: tuple[int, ...] = ()
+    observations: Mapping[str, Sequence[Observation]] = field(default_factory=dict)
+    distances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_items(folder: Path, *, split: str = "test", limit: int | None = None) -> list[EvalItem]:
-    """Read the items of one split of a data set, one per song.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How an evaluation is run.
+
+    Attributes:
+        seed: Decides who is shuffled with whom, and who competes in the retrieval.
+        workers: Processes that look at bands while the next one is made; 0 for none.
+        observer: How they look.
+        store: What is known already.
+        bystanders: Songs whose bands only compete in the retrieval.
+        partners: Songs whose bands are `shuffled`; empty for those of the set itself.
+        audio: Folder in which to keep true bands and what the systems made, by row; None for none.
+        on_progress: Called with the fraction done.
+    """
+
+    seed: int = 0
+    workers: int = 2
+    observer: Observer = field(default_factory=Observer)
+    store: Store = field(default_factory=lambda: Store(None))
+    bystanders: Sequence[EvalItem] = ()
+    partners: Sequence[EvalItem] = ()
+    audio: Path | None = None
+    on_progress: Callable[[float], None] | None = None
+
+
+def evaluate(items: Sequence[EvalItem], systems: Sequence[System], plan: Plan) -> Evaluation:
+    """Measure true, shuffled, made and swapped accompaniments of a set.
 
     Args:
-        folder: Data set with a `manifest.json`.
-        split: Which split.
-        limit: At most so many songs.
+        items: At least 2 songs, all with a true band or all without.
+        systems: What makes bands; ours, baselines.
+        plan: How to run it.
 
     Returns:
-        Items in order of their names.
-
-    Raises:
-        DataError: If the manifest is missing or the split has fewer than 2 songs.
+        Scores of all rows. Without true bands `shuffled` is the first system's band for another
+        voice, and there is no row `true`.
     """
-    manifest = load_manifest(folder)
-    songs = {item.song_id: item for item in reversed(manifest.of_split(split))}
-    items = sorted(songs.values(), key=lambda item: item.item_id)[:limit]
-    if len(items) < 2:
-        raise DataError(f"{folder} has {len(items)} songs in the split '{split}'; 2 are needed")
-    return [_eval_item(manifest, item) for item in items]
+    partner = _partners([item.group or item.name for item in items], plan.seed)
+    steps = (len(systems) + 1) * len(items) + len(plan.partners) + len(plan.bystanders)
+    with Gallery(plan.observer, plan.store, plan.workers, plan.on_progress, steps) as gallery:
+        true = _true(gallery, items, plan, plan.audio)
+        strangers = _true(gallery, plan.partners, plan)
+        bystanders = _true(gallery, plan.bystanders, plan)
+        made = {system.row: _made_by(gallery, system, items, plan) for system in systems}
+    voices = [hear_singing(item.read_vocals(), item.sample_rate) for item in items]
+    heard: list[Heard | None] = [band.heard for band in true] or [None] * len(items)
+    references = [
+        Reference(sheet=item.sheet, band=band, voice=voice)
+        for item, band, voice in zip(items, heard, voices, strict=True)
+    ]
+    others = true or made[systems[0].row]
+    shuffled = [strangers[k % len(strangers)] if strangers else others[k] for k in partner]
+    bands = {**({"true": true} if true else {}), "shuffled": shuffled, **made}
+    rows = {row: _measured(every, references) for row, every in bands.items()}
+    for system in systems:
+        if system.swapped and true:
+            swapped = [references[k] for k in partner]
+            rows[f"swapped_{system.row}"] = _measured(made[system.row], swapped)
+    pool = [*others, *strangers, *bystanders]
+    competition = _Competition(voices, items, plan, pool)
+    ranks = {row: competition.ranks(every) for row, every in bands.items()}
+    for row, values in rows.items():
+        values["retrieval"] = competition.shares(ranks.get(row, []))
+    return Evaluation(
+        names=tuple(item.name for item in items),
+        seed=plan.seed,
+        rows=rows,
+        num_candidates=competition.num_candidates,
+        ranks=ranks,
+        moments=_moments(bands),
+        partners=partner,
+        observations=bands,
+    )
 
 
-def evaluate(
-    items: Sequence[EvalItem],
-    generate: Callable[[EvalItem, Mode], Array],
-    *,
-    modes: Sequence[Mode] = ("given", "vocal"),
-    baseline: Callable[[EvalItem], Array] | None = None,
-    seed: int = 0,
-    workers: int = 2,
-) -> Evaluation:
-    """Measure true, shuffled, generated, swapped and baseline accompaniments of a set.
+def band_file(audio: Path, row: str, index: int) -> Path:
+    """Return where the band of an item is kept."""
+    return audio / row / f"{index:03d}.flac"
 
-    Args:
-        items: At least 2 held-out songs.
-        generate: Makes an accompaniment [2, samples] at the item's rate: `given` may use the
-            score's chords and beats, `vocal` the voice alone, `auto` what it plans itself.
-        modes: Conditions to test.
-        baseline: Another system's accompaniment of an item.
-        seed: Decides who is shuffled with whom.
-        workers: Processes that analyse recordings while the next one is generated.
 
-    Returns:
-        Scores of all rows.
-    """
-    partner = derangement(len(items), seed)
-    with _pool(workers) as pool:
-        rates = [item.sample_rate for item in items]
-        bands = _hear_all(pool, (item.read_accompaniment() for item in items), rates)
-        voices = _hear_all(pool, (item.read_vocals() for item in items), rates)
-        references = [
-            _reference(item, band, voice)
-            for item, band, voice in zip(items, bands, voices, strict=True)
+class _Competition:
+    """Looks for each voice's own band among others', the same others for every row."""
+
+    def __init__(
+        self,
+        voices: Sequence[Sung],
+        items: Sequence[EvalItem],
+        plan: Plan,
+        pool: Sequence[Observation],
+    ) -> None:
+        groups = [item.group or item.name for item in (*items, *plan.partners, *plan.bystanders)]
+        rng = np.random.default_rng(plan.seed)
+        order = rng.permutation(len(pool))
+        self._voices = voices
+        self._others: list[list[Fit]] = []
+        chosen = [
+            [k for k in order if groups[k] != (item.group or item.name)][: NUM_CANDIDATES - 1]
+            for item in items
         ]
-        rows = {
-            "true": _measure_all(bands, references),
-            "shuffled": _measure_all([bands[k] for k in partner], references),
-        }
-        for mode in modes:
-            ours = _hear_all(pool, (generate(item, mode) for item in items), rates)
-            rows[f"ours_{mode}"] = _measure_all(ours, references)
-            rows[f"swapped_{mode}"] = _measure_all(ours, [references[k] for k in partner])
-        if baseline is not None:
-            outputs = _hear_all(pool, (baseline(item) for item in items), rates)
-            rows["baseline"] = _measure_all(outputs, references)
-    return Evaluation(names=tuple(item.name for item in items), seed=seed, rows=rows)
+        # All voices have as many competitors, so that ranks compare.
+        least = min(map(len, chosen))
+        for voice, picks in zip(voices, chosen, strict=True):
+            self._others.append([fit_of(pool[k], voice) for k in picks[:least]])
+        self.num_candidates = least + 1
+
+    def shares(self, ranks: Sequence[float]) -> list[float]:
+        """Share of the other bands that each own band beats; NaN where there is no rank."""
+        others = max(1, self.num_candidates - 1)
+        known = [1 - (place - 1) / others for place in ranks]
+        return known or [float("nan")] * len(self._voices)
+
+    def ranks(self, bands: Sequence[Observation]) -> list[float]:
+        """Rank of one band for each voice."""
+        return [
+            rank(fit_of(band, voice), others) if others else float("nan")
+            for band, voice, others in zip(bands, self._voices, self._others, strict=True)
+        ]
 
 
-def measure(heard: Heard, reference: Reference) -> dict[str, float]:
-    """Measure one analysed accompaniment by every metric, over the time both have.
-
-    Args:
-        heard: The accompaniment.
-        reference: What it should follow.
-
-    Returns:
-        Score by metric; NaN where the reference does not allow one.
-    """
-    frames = min(len(heard.chroma), len(reference.accompaniment.chroma))
-    seconds = frames * CHROMA_HOP / ANALYSIS_RATE
-    heard = _shortened(heard, seconds)
-    sheet = reference.sheet
-    chords = chord_scores(heard, [span for span in sheet.chords if span.start_seconds < seconds])
-    values = (
-        chords.accuracy,
-        chords.agreement,
-        heard_beat_f1(np.array([beat for beat in sheet.beats if beat < seconds]), heard),
-        heard_chroma_cosine(reference.accompaniment, heard),
-        key_agreement(heard, reference.voice_weights),
-        onset_sync(heard, reference.voice_onsets),
-    )
-    return dict(zip(METRICS, values, strict=True))
+def _made_by(
+    gallery: Gallery, system: System, items: Sequence[EvalItem], plan: Plan
+) -> list[Observation]:
+    pictures: list[Picture] = []
+    for item in items:
+        name = ""
+        if item.identity and system.identity:
+            known = (system.identity, item.identity, repr(item.sheet), str(plan.observer))
+            name = name_of(*known, analysis_digest())
+        file = None if plan.audio is None else band_file(plan.audio, system.row, len(pictures))
+        pictures.append(Picture(name=name, make=_making(system.make, item), audio_file=file))
+    return gallery.observe(pictures)
 
 
-def _eval_item(manifest: Manifest, item: Item) -> EvalItem:
-    def reader(name: str) -> Callable[[], Array]:
-        return lambda: read_audio(manifest.path(item, name)).samples
-
-    return EvalItem(
-        name=item.item_id,
-        sheet=item.lead_sheet,
-        sample_rate=item.sample_rate,
-        read_vocals=reader("vocals.flac"),
-        read_accompaniment=reader("accompaniment.flac"),
-    )
+def _making(make: Maker, item: EvalItem) -> Callable[[], Rendition]:
+    return lambda: make(item)
 
 
-def _reference(item: EvalItem, band: Heard, voice: Heard) -> Reference:
-    return Reference(
-        sheet=item.sheet,
-        accompaniment=band,
-        voice_weights=sung_weights(voice),
-        voice_onsets=vocal_onsets(voice),
-    )
+def _true(
+    gallery: Gallery, items: Sequence[EvalItem], plan: Plan, audio: Path | None = None
+) -> list[Observation]:
+    """Observe the true bands; empty if the items have none."""
+    pictures: list[Picture] = []
+    for item in items:
+        read = item.read_accompaniment
+        if read is None:
+            return []
+        name = name_of("true", item.identity, analysis_digest(), str(plan.observer))
+        pictures.append(
+            Picture(
+                name=name if item.identity else "",
+                make=_reading(read, item.sample_rate),
+                audio_file=None if audio is None else band_file(audio, "true", len(pictures)),
+            )
+        )
+    return gallery.observe(pictures)
 
 
-def _measure_all(heard: Sequence[Heard], references: Sequence[Reference]) -> Row:
-    scores = [measure(h, r) for h, r in zip(heard, references, strict=True)]
-    return {metric: [score[metric] for score in scores] for metric in METRICS}
+def _reading(read: Callable[[], np.ndarray], sample_rate: int) -> Callable[[], Rendition]:
+    return lambda: Rendition(samples=read(), sample_rate=sample_rate)
 
 
-def _shortened(heard: Heard, seconds: float) -> Heard:
-    num_frames = round(seconds * ANALYSIS_RATE / CHROMA_HOP)
-    return replace(
-        heard,
-        chroma=heard.chroma[:num_frames],
-        level_db=heard.level_db[:num_frames],
-        onset_strength=heard.onset_strength[: round(seconds * ANALYSIS_RATE / ONSET_HOP)],
-    )
+def _partners(groups: Sequence[str], seed: int) -> tuple[int, ...]:
+    """Give every item another one, of another song where there is one."""
+    partner = list(derangement(len(groups), seed))
+    rng = np.random.default_rng(seed)
+    for index, group in enumerate(groups):
+        strange = [k for k, other in enumerate(groups) if other != group]
+        if strange and groups[partner[index]] == group:
+            partner[index] = int(rng.choice(strange))
+    return tuple(partner)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned, because the parent may hold the threads of an inference session.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+def _measured(bands: Sequence[Observation], references: Sequence[Reference]) -> Row:
+    scores = [measure(band, ref) for band, ref in zip(bands, references, strict=True)]
+    names = (*METRICS, *PROPERTIES)
+    return {name: [score.get(name, float("nan")) for score in scores] for name in names}
 
 
-def _hear_all(
-    pool: ProcessPoolExecutor, recordings: Iterable[Array], rates: Sequence[int]
-) -> list[Heard]:
-    return list(_heard_in_order(pool, zip(recordings, rates, strict=True)))
-
-
-def _heard_in_order(
-    pool: ProcessPoolExecutor, recordings: Iterable[tuple[Array, int]]
-) -> Iterator[Heard]:
-    """Analyse in the pool with at most three recordings waiting, so that memory stays small."""
-    waiting: deque[Future[Heard]] = deque()
-    for samples, rate in recordings:
-        waiting.append(pool.submit(hear, samples, rate))
-        if len(waiting) > 3:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _moments(bands: Mapping[str, Sequence[Observation]]) -> dict[str, list[Moments]]:
+    known = {
+        row: [band.moments for band in every if band.moments is not None]
+        for row, every in bands.items()
+        if row != "shuffled"
+    }
+    return {row: every for row, every in known.items() if every}
