@@ -29,7 +29,7 @@ from banso.fileformats import (
     encoding_of,
     to_integers,
 )
-from banso.mpeg import untold_mp3_length
+from banso.mpeg import ToldMp3, UntoldMp3, find_untold_mp3
 from banso.outputs import OutputFiles
 from banso.truncation import is_truncated
 from banso.version import VERSION
@@ -72,17 +72,12 @@ class AudioReader:
         with _reading(self.path):
             _check_file(self.path)
             truncated = is_truncated(self.path)
-            with soundfile.SoundFile(_sndfile_path(self.path)) as file:
-                self.sample_rate = int(file.samplerate)
-                self.num_channels = int(file.channels)
-                self.num_samples = int(file.frames)
-                self.encoding = encoding_of(file.format, file.subtype)
-                is_mp3 = file.format == "MP3"
-            counted = untold_mp3_length(self.path) if is_mp3 else None
+            self._untold: UntoldMp3 | None = None
+            if self._look() == "MP3" and (untold := find_untold_mp3(self.path)) is not None:
+                self._untold, truncated = untold, untold.is_cut
+                self._look()
         if truncated:
             raise AudioError(f"{self.path} is truncated: its end is missing; copy it again")
-        if counted is not None:
-            self._believe(counted)
         self._check_shape()
 
     @property
@@ -134,27 +129,37 @@ class AudioReader:
     def _own_blocks(self, dtype: str = "float32") -> Iterator[Samples]:
         size = max(1, round(self.sample_rate * BLOCK_SECONDS))
         remaining = self.num_samples
-        with _reading(self.path), soundfile.SoundFile(_sndfile_path(self.path)) as file:
+        with _reading(self.path), self._opened() as file:
             while remaining:
                 frames = file.read(min(size, remaining), dtype=dtype, always_2d=True)
                 if not len(frames):
                     raise AudioError(
-                        f"{self.path} is truncated: it holds "
-                        f"{(self.num_samples - remaining) / self.sample_rate:.2f} s of the "
-                        f"{self.duration_seconds:.2f} s that it promises; copy it again"
+                        f"{self.path} is truncated or damaged: of the "
+                        f"{self.duration_seconds:.2f} s that it promises, "
+                        f"{(self.num_samples - remaining) / self.sample_rate:.2f} s can be read; "
+                        "copy it again"
                     )
                 check_finite(frames, self.name)
                 remaining -= len(frames)
                 yield np.ascontiguousarray(frames.T)
 
-    def _believe(self, counted: int) -> None:
-        """Correct a guessed length, as far as libsndfile will read."""
-        if counted > self.num_samples:
-            raise AudioError(
-                f"{self.path} is an MP3 of varying bit rate without a length header, of which "
-                "only a part could be read; convert it to WAV or FLAC"
-            )
-        self.num_samples = counted
+    def _look(self) -> str:
+        """Take down what libsndfile says of the file; return its name of the container."""
+        with self._opened() as file:
+            self.sample_rate = int(file.samplerate)
+            self.num_channels = int(file.channels)
+            self.num_samples = int(file.frames)
+            self.encoding = encoding_of(file.format, file.subtype)
+            return str(file.format)
+
+    @contextmanager
+    def _opened(self) -> Iterator["_Stream"]:
+        if self._untold is None:
+            with _Stream(_sndfile_path(self.path)) as file:
+                yield file
+        else:
+            with ToldMp3(self.path, self._untold) as told, _Stream(told) as file:
+                yield file
 
     def _check_shape(self) -> None:
         if self.num_samples == 0:
@@ -165,6 +170,17 @@ class AudioReader:
                 f"{self.path} has {self.num_channels} channels; banso takes up to {MAX_CHANNELS}"
             )
         check_duration(self.duration_seconds, self.name)
+
+
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from its start to its end.
+
+    soundfile seeks after every block of a seekable file, to where it is already. In an MP3 that
+    loses what a frame keeps in the frames before it: at low bit rates every block would click.
+    """
+
+    def seekable(self) -> bool:
+        return False
 
 
 class AudioWriter:

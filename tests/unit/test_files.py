@@ -6,7 +6,6 @@ import soundfile
 
 from banso.errors import AudioError
 from banso.files import AudioReader, AudioWriter, read_audio, write_audio
-from banso.mpeg import untold_mp3_length
 from banso.outputs import OutputFiles
 from banso.truncation import is_truncated
 from conftest import sing
@@ -125,33 +124,3 @@ def test_audio_of_a_corrupt_middle_is_one_error(tmp_path):
     path.write_bytes(data)
     with pytest.raises(AudioError, match=r"v\.flac"):
         read_audio(path)
-
-
-def _without_length_header(path, **options):
-    """Write an MP3 and cut its first frame, the one that tells the length."""
-    soundfile.write(path, sing(3.0)[0], 44_100, format="MP3", **options)
-    data = path.read_bytes()
-    second = data.index(data[:2], 4)
-    assert b"Info" in data[:second] or b"Xing" in data[:second]
-    path.write_bytes(data[second:])
-
-
-def test_mp3_that_does_not_tell_its_length_is_read_to_its_end(tmp_path):
-    path = tmp_path / "v.mp3"
-    _without_length_header(path, bitrate_mode="CONSTANT", compression_level=0.5)
-    audio = read_audio(path)
-    # Whole frames of 1 152 samples, with the encoder's padding at both ends.
-    assert audio.num_samples % 1_152 == 0
-    assert 3.0 <= audio.duration_seconds < 3.1
-
-
-def test_mp3_that_would_be_read_in_part_is_refused(tmp_path):
-    path = tmp_path / "v.mp3"
-    _without_length_header(path, bitrate_mode="VARIABLE", compression_level=0.5)
-    counted = untold_mp3_length(path)
-    assert 3.0 <= counted / 44_100 < 3.1
-    if soundfile.info(path).frames < counted:
-        with pytest.raises(AudioError, match="without a length header"):
-            AudioReader(path)
-    else:
-        assert read_audio(path).num_samples == counted
