@@ -114,13 +114,14 @@ def song():
 def make_app(tmp_path, monkeypatch):
     """Make web applications: make_app(**settings); their workers are threads of the test."""
     pytest.importorskip("fastapi", reason="needs the web extra")
+    from banso.conditioning import PART_NAMES
     from banso.web import service
     from banso.web.app import create_app
     from banso.web.settings import ServiceSettings
     from web_service import ThreadWorker
 
     monkeypatch.setattr(service, "_worker_maker", lambda settings: ThreadWorker)
-    about = service.About("fake", "0123456789ab", ("pop", "rock"), True)
+    about = service.About("fake", "0123456789ab", ("pop", "rock"), PART_NAMES, True)
     monkeypatch.setattr(service.About, "from_bundle", lambda bundle: about)
 
     def make(**settings):

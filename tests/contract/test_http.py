@@ -13,7 +13,8 @@ checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 PATHS = {
     "/recordings", "/recordings/{recording_id}", "/recordings/{recording_id}/analyze", "/jobs",
     "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/jobs/{job_id}/events", "/events",
-    "/jobs/{job_id}/files/{name}", "/options", "/styles", "/health", "/metrics", "/session",
+    "/jobs/{job_id}/files/{name}", "/lead-sheets", "/options", "/styles",
+    "/health", "/metrics", "/session",
 }  # fmt: skip
 
 EXAMPLES = settings(

@@ -46,8 +46,9 @@ def test_from_upload_to_download(client, recording):
     assert job["progress"] == 1.0
     result = job["result"]
     assert (result["seed"], result["style"], result["num_evaluations"] > 0) == (7, "rock", True)
-    assert [file["role"] for file in result["files"]] == ["accompaniment", "mix"]
-    for file in result["files"]:
+    roles = [file["role"] for file in result["files"]]
+    assert roles == ["accompaniment", "mix", "lead_sheet", "midi"]
+    for file in result["files"][:2]:
         answer = client.get(file["url"])
         audio, rate = soundfile.read(io.BytesIO(answer.content))
         assert (rate, audio.shape) == (44_100, (44_100, 2))
@@ -81,7 +82,8 @@ def test_an_analysis_finds_chords_and_gives_the_voice(client, recording):
     sheet = job["result"]["lead_sheet"]
     assert {chord["label"] for chord in sheet["chords"]} == {"G:maj"}
     assert sheet["chords"][-1]["end_seconds"] == pytest.approx(1.0, abs=1e-3)
-    (file,) = job["result"]["files"]
+    file = job["result"]["files"][0]
+    assert file["role"] == "vocals"
     voice, rate = soundfile.read(io.BytesIO(client.get(file["url"]).content))
     original, _ = soundfile.read(io.BytesIO(wav_bytes()))
     assert rate == 44_100
@@ -98,6 +100,71 @@ def test_a_lead_sheet_is_obeyed(client, recording):
     assert free["result"]["lead_sheet"] is None
 
 
+def test_a_lead_sheet_may_come_as_text_and_comes_back_as_files(client, recording):
+    text = "key: Am\nmeter: 4/4\ntempo: 120.0\nstart: 0.0\n\n| Am | F |\n"
+    (job,) = run(client, recording, lead_sheet_text=text)
+    assert job["state"] == "done", job["failure"]
+    sheet = job["result"]["lead_sheet"]
+    assert [chord["label"] for chord in sheet["chords"]] == ["A:min", "F:maj"]
+    assert sheet["downbeats"] == [0.0, 2.0]
+    files = {file["role"]: client.get(file["url"]) for file in job["result"]["files"]}
+    assert files["lead_sheet"].text == text
+    assert files["midi"].content.startswith(b"MThd")
+
+
+def test_lead_sheets_are_translated_both_ways(client):
+    text = "title: Song\nmeter: 3/4\ntempo: 90.0\nstart: 0.5\n\n[Verse]\n| C | G/B |\n"
+    there = client.post(f"{API}/lead-sheets", json={"text": text}).json()
+    assert there["text"] == text
+    assert there["lead_sheet"]["sections"] == [{"start_seconds": 0.5, "name": "Verse"}]
+    back = client.post(f"{API}/lead-sheets", json={"lead_sheet": there["lead_sheet"]}).json()
+    assert back == there
+    wrong = client.post(f"{API}/lead-sheets", json={"text": "tempo: 90\n| Hm |"})
+    assert error(wrong) == (422, "invalid_lead_sheet")
+    assert "line 2, column 3" in wrong.json()["error"]["message"]
+    for body in ({}, {"text": "", "lead_sheet": {}}):
+        assert error(client.post(f"{API}/lead-sheets", json=body)) == (422, "invalid_lead_sheet")
+
+
+def test_parts_are_written_apart(client, recording):
+    (job,) = run(client, recording, parts=["bass", "drums"], stems=True)
+    assert job["state"] == "done", job["failure"]
+    parts = {file["role"] for file in job["result"]["files"] if file["is_part"]}
+    assert parts == {"bass", "drums"}
+
+
+def test_a_region_is_made_anew_and_the_rest_kept(client, song):
+    recording = client.post(f"{API}/recordings", content=wav_bytes(4.0)).json()
+    (before,) = run(client, recording, seed=1)
+    regions = [{"start_seconds": 1.0, "end_seconds": 2.0}]
+    asked = {"repaint": {"job_id": before["id"], "regions": regions}, "seed": 2}
+    (after,) = run(client, recording, **asked)
+    assert after["state"] == "done", after["failure"]
+    sounds = []
+    for job in (before, after):
+        file = next(f for f in job["result"]["files"] if f["role"] == "accompaniment")
+        sounds.append(soundfile.read(io.BytesIO(client.get(file["url"]).content))[0])
+    changed = (sounds[0] != sounds[1]).any(axis=1).nonzero()[0]
+    assert len(changed) > 10_000
+    assert changed.min() >= 1.0 * 44_100 - 1
+    assert changed.max() <= 2.0 * 44_100
+
+
+def test_only_a_finished_take_of_the_same_recording_is_repainted(client, recording, song):
+    regions = [{"start_seconds": 0.0, "end_seconds": 0.5}]
+    other = client.post(f"{API}/recordings", content=song).json()
+    (foreign,) = run(client, other)
+    (lossy,) = run(client, recording, format="mp3")
+    for job in (foreign, lossy):
+        body = {
+            "recording_id": recording["id"],
+            "repaint": {"job_id": job["id"], "regions": regions},
+        }
+        assert error(client.post(f"{API}/jobs", json=body)) == (422, "invalid_option")
+    body["repaint"]["job_id"] = "0" * 24
+    assert error(client.post(f"{API}/jobs", json=body)) == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -109,6 +176,8 @@ def test_a_lead_sheet_is_obeyed(client, recording):
         ({"variations": 9}, "invalid_request"),
         ({"plan": "../etc/passwd"}, "invalid_request"),
         ({"unheard": "of"}, "invalid_request"),
+        ({"parts": ["triangle"]}, "invalid_request"),
+        ({"lead_sheet_text": "| C |", "lead_sheet": {}}, "invalid_lead_sheet"),
         ({"lead_sheet": {"beats": [2.0, 1.0]}}, "invalid_lead_sheet"),
         ({"lead_sheet": {"chords": [{"start_seconds": 0, "end_seconds": 1, "label": "H"}]}},
          "invalid_lead_sheet"),

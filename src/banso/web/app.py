@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from banso.version import VERSION
-from banso.web import routes_jobs, routes_recordings, routes_system
+from banso.web import routes_jobs, routes_recordings, routes_sheets, routes_system
 from banso.web.problems import add_handlers
 from banso.web.security import API, Guard, content_policy
 from banso.web.service import Service
@@ -47,8 +47,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.service = service
     add_handlers(app)
-    for router in (routes_recordings.router, routes_jobs.router, routes_system.router):
-        app.include_router(router, prefix=API)
+    for routes in (routes_recordings, routes_jobs, routes_sheets, routes_system):
+        app.include_router(routes.router, prefix=API)
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, token=settings.token, hosts=settings.hosts, metrics=service.metrics)

@@ -192,7 +192,6 @@ class Lanes:
 
     def _task(self, job: Job) -> Task:
         self._folder.delete_part(job.id)
-        earlier = job.request.get("from_job_id")
         return Task(
             id=job.id,
             kind=job.kind,
@@ -201,8 +200,13 @@ class Lanes:
             part=str(self._folder.result_part(job.id)),
             complete=str(self._folder.result(job.id)),
             request=job.request,
-            earlier=None if earlier is None else str(self._folder.result(earlier)),
+            earlier=self._earlier(job),
         )
+
+    def _earlier(self, job: Job) -> str | None:
+        """Where the accompaniment lies that a repaint starts from."""
+        asked = job.request.get("repaint")
+        return None if asked is None else str(self._folder.result(asked["job_id"]) / asked["file"])
 
     def _name(self, recording_id: str) -> str:
         recording = self._store.recording(recording_id)

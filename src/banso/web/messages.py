@@ -23,7 +23,7 @@ class Task:
         part: Folder to write to; it does not exist yet.
         complete: What that folder is called when everything is in it.
         request: What was asked for, as JSON.
-        earlier: Folder of the results that a repaint starts from, or None.
+        earlier: Path of the accompaniment that a repaint starts from, or None.
     """
 
     id: str

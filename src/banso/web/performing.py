@@ -10,16 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from banso.conditioning import PART_NAMES
 from banso.delivery import OUTPUT_SAMPLE_RATE
 from banso.errors import AudioError, BansoError, BundleError, ConfigError, DataError
 from banso.files import AudioReader, AudioWriter
+from banso.leadsheet import LeadSheet
 from banso.listening import Listening
 from banso.options import GenerationOptions, OutputOptions
 from banso.pipeline import Accompanist
+from banso.regions import Region
 from banso.results import FileResult
 from banso.web.folders import RESULT_FILE, finish_folder
 from banso.web.jobs import ANALYZE, Failure
-from banso.web.leadsheets import lead_sheet_from_json, lead_sheet_to_json
+from banso.web.leadsheets import lead_sheet_from_json, lead_sheet_to_json, write_sheet_files
 from banso.web.messages import CANCELLED, DONE, FAILED, Message, Task
 
 _LOG = logging.getLogger(__name__)
@@ -52,7 +55,19 @@ def generation_options(request: dict[str, Any]) -> GenerationOptions:
         guidance_scale=request.get("guidance_scale"),
         plan=request.get("plan", "auto"),
         lead_sheet=None if sheet is None else lead_sheet_from_json(sheet),
+        parts=tuple(request.get("parts", ())),
+        stems=request.get("stems", False),
     )
+
+
+def regions_of(request: dict[str, Any]) -> tuple[Region, ...]:
+    """Return what a job's request asks to be made anew.
+
+    Raises:
+        ConfigError: If a region is too short.
+    """
+    asked = request["repaint"]["regions"]
+    return tuple(Region(region["start_seconds"], region["end_seconds"]) for region in asked)
 
 
 def output_options(request: dict[str, Any], folder: Path | None = None) -> OutputOptions:
@@ -82,6 +97,8 @@ def perform(task: Task, accompanist: Accompanist, on_progress: OnProgress) -> Me
         return Message(kind=CANCELLED)
     except BansoError as error:
         message = str(error).replace(task.audio, task.name)
+        if task.earlier is not None:
+            message = message.replace(task.earlier, "the earlier accompaniment")
         return Message(kind=FAILED, failure=Failure(code=code_of(error), message=message))
     except Exception as error:
         _LOG.exception("job %s failed", task.id)
@@ -109,7 +126,7 @@ def _analyze(
         "duration_seconds": recording.duration_seconds,
         "lead_sheet": None if sheet is None else lead_sheet_to_json(sheet),
         "bundle": dataclasses.asdict(accompanist.bundle),
-        "files": [_file(part / VOCALS_FILE, "vocals")],
+        "files": [_file(part / VOCALS_FILE, "vocals"), *_sheet_files(sheet, part)],
     }
 
 
@@ -129,8 +146,16 @@ def _accompany(
     options = generation_options(task.request)
     output = output_options(task.request, part)
     on_progress(0.0)
-    done = accompanist.accompany_file(task.audio, output, options, on_progress)
-    return {**_told(done), "style": options.style, "files": _named_files(part, Path(task.audio))}
+    if task.earlier is None:
+        done = accompanist.accompany_file(task.audio, output, options, on_progress)
+    else:
+        regions = regions_of(task.request)
+        done = accompanist.repaint_file(
+            task.audio, task.earlier, regions, output, options, on_progress
+        )
+    files = _named_files(part, Path(task.audio))
+    files += _sheet_files(done.provenance.lead_sheet, part)
+    return {**_told(done), "style": options.style, "files": files}
 
 
 def _told(done: FileResult) -> dict[str, Any]:
@@ -158,5 +183,12 @@ def _named_files(part: Path, audio: Path) -> list[dict[str, Any]]:
     return files
 
 
+def _sheet_files(sheet: LeadSheet | None, part: Path) -> list[dict[str, Any]]:
+    if sheet is None:
+        return []
+    return [_file(path, role) for role, path in write_sheet_files(sheet, part).items()]
+
+
 def _file(path: Path, role: str) -> dict[str, Any]:
-    return {"name": path.name, "role": role, "size_bytes": path.stat().st_size}
+    size = path.stat().st_size
+    return {"name": path.name, "role": role, "size_bytes": size, "is_part": role in PART_NAMES}

@@ -40,16 +40,23 @@ class Replica:
         self._accompanist = Accompanist.from_bundle(bundle, threads)
         warm_up(self._accompanist)
 
-    def do(self, line: str, audio: bytes) -> Iterator[tuple[str, Files]]:
-        """Do a task; yield messages, the last one with the files that came of it."""
+    def do(self, line: str, inputs: Files) -> Iterator[tuple[str, Files]]:
+        """Do a task; yield messages, the last one with the files that came of it.
+
+        Args:
+            line: The task.
+            inputs: Contents of `audio`, and of `earlier` where the task has one.
+        """
         with tempfile.TemporaryDirectory(prefix="banso-") as name:
             folder, task = Path(name), Task.from_line(line)
-            (folder / "audio").write_bytes(audio)
+            for role, content in inputs.items():
+                (folder / role).write_bytes(content)
             local = dataclasses.replace(
                 task,
                 audio=str(folder / "audio"),
                 part=str(folder / "part"),
                 complete=str(folder / "complete"),
+                earlier=str(folder / "earlier") if "earlier" in inputs else None,
             )
             said: queue.Queue[Message] = queue.Queue()
             gone = threading.Event()
@@ -84,7 +91,7 @@ class RayWorker:
         stream: Starts a task and returns what it says; can be cancelled.
     """
 
-    def __init__(self, stream: Callable[[str, bytes], Any]) -> None:
+    def __init__(self, stream: Callable[[str, Files], Any]) -> None:
         self._stream = stream
         self._said: queue.Queue[Message | WorkerDiedError] = queue.Queue()
         self._response: Any = None
@@ -100,7 +107,9 @@ class RayWorker:
     def begin(self, task: Task) -> None:
         """Hand the cluster a task."""
         self._said = queue.Queue()
-        self._response = self._stream(task.to_line(), Path(task.audio).read_bytes())
+        paths = {"audio": task.audio, "earlier": task.earlier}
+        inputs = {role: Path(path).read_bytes() for role, path in paths.items() if path}
+        self._response = self._stream(task.to_line(), inputs)
         listen = (self._response, task, self._said)
         threading.Thread(target=_listen, args=listen, daemon=True).start()
 

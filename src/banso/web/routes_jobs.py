@@ -11,10 +11,12 @@ from banso.errors import ConfigError
 from banso.options import MAX_SEED
 from banso.web.answers import find_job, find_recording, job_answer, service_of
 from banso.web.events import EVENT_STREAM, job_events
-from banso.web.jobs import ACCOMPANY, Job
-from banso.web.performing import generation_options, output_options
+from banso.web.jobs import ACCOMPANY, DONE, Job
+from banso.web.leadsheets import lead_sheet_to_json
+from banso.web.performing import generation_options, output_options, regions_of
 from banso.web.problems import HttpProblem, answers
-from banso.web.schemas import Id, JobAnswer, JobBody, JobsAnswer
+from banso.web.routes_sheets import one_sheet
+from banso.web.schemas import Id, JobAnswer, JobBody, JobsAnswer, Repaint
 from banso.web.service import Service
 
 router = APIRouter(tags=["jobs"])
@@ -46,10 +48,13 @@ def create_jobs(request: Request, body: JobBody) -> JobsAnswer:
     service = service_of(request)
     find_recording(service, body.recording_id)
     asked = body.model_dump(
-        exclude={"recording_id", "variations", "lead_sheet"}, exclude_defaults=True
+        exclude={"recording_id", "variations", "lead_sheet", "lead_sheet_text", "repaint"},
+        exclude_defaults=True,
     )
-    if body.lead_sheet is not None:
-        asked["lead_sheet"] = body.lead_sheet.model_dump()
+    if body.lead_sheet is not None or body.lead_sheet_text is not None:
+        asked["lead_sheet"] = lead_sheet_to_json(one_sheet(body.lead_sheet, body.lead_sheet_text))
+    if body.repaint is not None:
+        asked["repaint"] = _repaint(service, body.recording_id, body.repaint)
     _check(service, asked)
     seed = secrets.randbelow(_DRAWN_SEEDS) if body.seed is None else body.seed
     seeds = [min(seed + number, MAX_SEED) for number in range(body.variations)]
@@ -142,10 +147,28 @@ def get_file(
     )
 
 
+def _repaint(service: Service, recording_id: str, repaint: Repaint) -> dict[str, Any]:
+    """Find the accompaniment that a repaint starts from."""
+    earlier = find_job(service, repaint.job_id)
+    if earlier.recording_id != recording_id or earlier.state != DONE or earlier.kind != ACCOMPANY:
+        raise ConfigError("the job to repaint is no finished accompaniment of this recording")
+    files = {file["role"]: file["name"] for file in (earlier.result or {})["files"]}
+    name = files["accompaniment"]
+    if name.endswith(".mp3"):
+        raise ConfigError("an MP3 cannot be repainted without loss; ask for wav or flac")
+    return {**repaint.model_dump(), "file": name}
+
+
 def _check(service: Service, asked: dict[str, Any]) -> None:
     """Refuse at once what the worker would refuse later."""
     options = generation_options(asked)
     output_options(asked)
+    if "repaint" in asked:
+        regions_of(asked)
+        if options.stems:
+            raise ConfigError("stems cannot be had of a repainted region; leave them out")
+    if (options.parts or options.stems) and not service.about.parts:
+        raise ConfigError(f"bundle {service.about.name} knows no parts; ask for the whole band")
     styles = service.about.styles
     if options.style is not None and options.style not in styles:
         raise ConfigError(f"style is '{options.style}'; choose one of {', '.join(styles)}")

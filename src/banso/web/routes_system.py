@@ -34,6 +34,7 @@ def get_options(request: Request) -> OptionsAnswer:
         version=VERSION,
         bundle={"name": about.name, "hash": about.hash},
         styles=list(about.styles),
+        parts=list(about.parts),
         formats=list(FORMATS),
         can_analyze=about.has_planner,
         can_report=importlib.util.find_spec("matplotlib") is not None,

@@ -64,6 +64,13 @@ class Chord(_Body):
     label: Annotated[str, Field(max_length=40, examples=["A:min"], description="MIREX; N is none.")]
 
 
+class SheetSection(_Body):
+    """Where a part of a song begins."""
+
+    start_seconds: Seconds
+    name: Annotated[str, Field(max_length=100, examples=["Chorus"])]
+
+
 class Sheet(_Body):
     """Beats and chords on the recording's own time line; what is unknown stays empty."""
 
@@ -71,6 +78,47 @@ class Sheet(_Body):
     downbeats: Annotated[list[Seconds], Field(max_length=_MAX_BEATS)] = []
     chords: Annotated[list[Chord], Field(max_length=_MAX_BEATS)] = []
     key: Annotated[str, Field(max_length=20, examples=["C:maj"])] | None = None
+    title: Annotated[str, Field(max_length=200)] = ""
+    beat_unit: Literal[1, 2, 4, 8, 16, 32] = Field(4, description="4 is a quarter note.")
+    sections: Annotated[list[SheetSection], Field(max_length=1000)] = []
+
+
+SheetText = Annotated[
+    str,
+    Field(
+        max_length=200_000,
+        description="A lead sheet as banso's text format has it.",
+        examples=["key: Am\ntempo: 92\nstart: 0.4\n\n| Am | F | C | G |\n"],
+    ),
+]
+
+
+class SheetBody(_Body):
+    """A lead sheet in one of its forms."""
+
+    lead_sheet: Sheet | None = None
+    text: SheetText | None = None
+
+
+class SheetAnswer(BaseModel):
+    """A lead sheet in both forms."""
+
+    lead_sheet: Sheet
+    text: str
+
+
+class RegionBody(_Body):
+    """A stretch of time."""
+
+    start_seconds: Seconds
+    end_seconds: Seconds
+
+
+class Repaint(_Body):
+    """What to make anew of an accompaniment; everything else stays as it is, bit by bit."""
+
+    job_id: Id
+    regions: Annotated[list[RegionBody], Field(min_length=1, max_length=32)]
 
 
 class JobBody(_Body):
@@ -92,6 +140,12 @@ class JobBody(_Body):
         "auto", description="Without a lead sheet: find beats and chords in the voice, or do not."
     )
     lead_sheet: Sheet | None = Field(None, description="Beats and chords to obey.")
+    lead_sheet_text: SheetText | None = Field(None, description="The same as text.")
+    parts: Annotated[list[Literal["drums", "bass", "harmony", "extra"]], Field(max_length=4)] = (
+        Field([], description="Parts to write; none for the whole band.")
+    )
+    stems: bool = Field(False, description="Play part after part, each into a file of its own.")
+    repaint: Repaint | None = Field(None, description="Start from an accompaniment of earlier.")
     format: Literal["wav", "flac", "mp3"] = "wav"
     vocal_gain_db: Annotated[
         float, Field(ge=_LOWEST_GAIN, le=_HIGHEST_GAIN, allow_inf_nan=False)
@@ -110,7 +164,8 @@ class FileAnswer(BaseModel):
     """A file to fetch."""
 
     name: str
-    role: str = Field(examples=["accompaniment", "mix", "vocals", "report"])
+    role: str = Field(examples=["accompaniment", "mix", "vocals", "drums", "lead_sheet", "midi"])
+    is_part: bool = Field(False, description="Whether it is one part of the accompaniment.")
     size_bytes: int
     url: str
 
@@ -159,6 +214,7 @@ class OptionsAnswer(BaseModel):
     version: str
     bundle: dict[str, str]
     styles: list[str]
+    parts: list[str] = Field(description="That can be asked for; none if the model knows none.")
     formats: list[str]
     can_analyze: bool
     can_report: bool

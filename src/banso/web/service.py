@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from banso.bundle import Bundle, load_bundle
+from banso.conditioning import PART_NAMES, PARTS
 from banso.errors import BansoError
 from banso.web.board import Board
 from banso.web.folders import RESULT_FILE, DataFolder
@@ -18,6 +19,9 @@ from banso.web.metrics import Metrics
 from banso.web.processes import WorkerProcess
 from banso.web.settings import ServiceSettings
 from banso.web.store import Store
+
+# Of the graph that is told which parts to write; newer groups of conditions are at the end.
+ENCODER_FILE = "encoder.onnx"
 
 _LOG = logging.getLogger(__name__)
 _DAY_SECONDS = 86_400.0
@@ -37,20 +41,24 @@ class About:
         name: Of the bundle.
         hash: Of the bundle.
         styles: That it knows.
+        parts: That it can write apart.
         has_planner: Whether it can find beats and chords.
     """
 
     name: str
     hash: str
     styles: tuple[str, ...]
+    parts: tuple[str, ...]
     has_planner: bool
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> "About":
         """Read the manifest."""
         manifest = bundle.manifest
+        width = manifest.graphs[ENCODER_FILE].inputs[0].shape[-1]
+        parts = PART_NAMES if width.isdecimal() and int(width) > PARTS.start else ()
         has_planner = manifest.planner is not None
-        return cls(manifest.name, bundle.hash, manifest.styles, has_planner)
+        return cls(manifest.name, bundle.hash, manifest.styles, parts, has_planner)
 
 
 class Service:

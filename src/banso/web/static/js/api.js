@@ -60,6 +60,7 @@ export const api = {
     ),
   job: (id) => call("GET", `/jobs/${id}`),
   createJobs: (body) => call("POST", "/jobs", body).then((answer) => answer.jobs),
+  convertSheet: (body) => call("POST", "/lead-sheets", body),
   cancel: (id) => call("POST", `/jobs/${id}/cancel`),
   deleteJob: (id) => call("DELETE", `/jobs/${id}`),
 };

@@ -30,6 +30,8 @@ export class BandPanel extends EventTarget {
     this.#options = options;
     const styles = ["", ...options.styles].map((style) => this.#radio("style", style, styleName(style)));
     $("#styles").replaceChildren(...styles);
+    $("#parts-field").hidden = $("#stems-option").hidden = options.parts.length === 0;
+    $("#parts").replaceChildren(...options.parts.map((part) => this.#checkbox("parts", part, t(`part_${part}`), kept.parts)));
     const numbers = Array.from({ length: MOST_VARIATIONS }, (_, i) => String(i + 1));
     $("#variations").replaceChildren(...numbers.map((n) => this.#radio("variations", n, n)));
     $("#format").replaceChildren(...options.formats.map((name) => h("option", { value: name }, name.toUpperCase())));
@@ -42,8 +44,11 @@ export class BandPanel extends EventTarget {
 
   /** The settings as the HTTP interface takes them. */
   request() {
-    const { style, variations, format, seed, steps, guidance, report } = this.#values();
+    const { style, parts, stems, variations, format, seed, steps, guidance, report } = this.#values();
     const request = { variations: Number(variations), format };
+    // All parts are the whole band.
+    if (parts.length && parts.length < this.#options.parts.length) request.parts = parts;
+    if (stems) request.stems = true;
     if (style) request.style = style;
     if (seed !== "") request.seed = Number(seed);
     if (steps !== "") request.num_steps = Number(steps);
@@ -62,6 +67,12 @@ export class BandPanel extends EventTarget {
     return h("label", { class: "chip" }, input, h("span", {}, text));
   }
 
+  #checkbox(group, value, text, chosen) {
+    const checked = !chosen?.length || chosen.includes(value);
+    const input = h("input", { type: "checkbox", name: group, value, class: "unseen", checked });
+    return h("label", { class: "chip" }, input, h("span", {}, text));
+  }
+
   #choose(group, value, otherwise) {
     const inputs = [...document.querySelectorAll(`input[name="${group}"]`)];
     const wanted = inputs.find((input) => input.value === value) ?? inputs.find((input) => input.value === otherwise);
@@ -72,6 +83,8 @@ export class BandPanel extends EventTarget {
     const form = new FormData($("#band-form"));
     return {
       style: form.get("style") ?? "",
+      parts: form.getAll("parts"),
+      stems: form.get("stems") !== null,
       variations: form.get("variations") ?? "1",
       format: form.get("format") ?? "wav",
       seed: form.get("seed") ?? "",

@@ -126,7 +126,8 @@ export function withPulse(sheet, { tempo, meter, first }, duration) {
   const downbeats = [];
   const lead = Math.floor(start / period + 1e-9);
   for (let i = -lead; start + i * period < duration - 1e-6; i++) {
-    const beat = round(start + i * period);
+    // Not rounded: text of such a sheet says one tempo, and not the time of each beat.
+    const beat = start + i * period;
     beats.push(beat);
     if (((i % meter) + meter) % meter === 0) downbeats.push(beat);
   }

@@ -8,7 +8,7 @@ import { KEYS, meterOf, pulseOfTaps, tempoOf, withPulse } from "./sheet.js";
 const TAP_PAUSE_MS = 2500;
 const TEMPO = { min: 30, max: 300 };
 
-/** Events: "edit" (detail: the new sheet), "undo", "reset". */
+/** Events: "edit" (detail: the new sheet), "text", "undo", "reset". */
 export class SheetTools extends EventTarget {
   #player;
   #sheet = null;
@@ -32,6 +32,7 @@ export class SheetTools extends EventTarget {
     });
     $("#half").addEventListener("click", () => this.#setTempo(this.#tempo / 2));
     $("#double").addEventListener("click", () => this.#setTempo(this.#tempo * 2));
+    $("#as-text").addEventListener("click", () => this.dispatchEvent(new Event("text")));
     $("#undo").addEventListener("click", () => this.dispatchEvent(new Event("undo")));
     $("#reset").addEventListener("click", () => this.dispatchEvent(new Event("reset")));
     onLanguage(() => this.#drawKeys());
@@ -52,6 +53,7 @@ export class SheetTools extends EventTarget {
     $("#first-beat").value = sheet?.downbeats.length ? sheet.downbeats[0].toFixed(2) : "";
     $("#key").value = sheet?.key ?? "";
     for (const id of ["half", "double", "first-beat", "meter"]) $(`#${id}`).disabled = !tempo;
+    $("#as-text").disabled = !sheet;
     $("#undo").disabled = !canUndo;
     $("#reset").disabled = !isEdited;
     $("#sheet-state").textContent = !sheet ? t("sheet_none") : isEdited ? t("sheet_edited") : tempo ? t("sheet_heard") : t("sheet_no_beats");

@@ -8,6 +8,7 @@ import { Mixer, VOICE } from "./mixer.js";
 import { complain, explain, notify } from "./notices.js";
 import { Player } from "./player.js";
 import { likelyKey } from "./sheet.js";
+import { editAsText } from "./sheettext.js";
 import { SheetTools } from "./sheettools.js";
 import { Takes } from "./takes.js";
 import { peaksOf, Timeline } from "./timeline.js";
@@ -43,6 +44,7 @@ export class Studio extends EventTarget {
     panel.addEventListener("generate", () => this.generate().catch(complain));
     this.#lane.addEventListener("edit", ({ detail }) => this.#setSheet(detail));
     this.#tools.addEventListener("edit", ({ detail }) => this.#setSheet(detail));
+    this.#tools.addEventListener("text", () => this.#editText().catch(complain));
     this.#tools.addEventListener("undo", () => this.#takeBack());
     this.#tools.addEventListener("reset", () => this.#setSheet(this.#heard));
     this.mixer.addEventListener("change", () => this.#applyLevels());
@@ -144,11 +146,23 @@ export class Studio extends EventTarget {
   /** Ask for a band, or for several. */
   async generate() {
     if (!this.recording || !this.#panel.check()) return;
-    const request = { recording_id: this.recording.id, ...this.#panel.request() };
-    if (!$("#obey").checked) request.plan = "none";
-    else if (this.#sheet) request.lead_sheet = this.#sheet;
-    const jobs = await api.createJobs(request);
+    await this.#ask(this.#panel.request());
+  }
+
+  async #ask(request) {
+    const plan = !$("#obey").checked ? { plan: "none" } : this.#sheet ? { lead_sheet: this.#sheet } : {};
+    const jobs = await api.createJobs({ recording_id: this.recording.id, ...request, ...plan });
     for (const job of jobs) this.take(job);
+  }
+
+  /** Make the marked region of the take that is heard anew. */
+  async repaint() {
+    const job = this.#jobs.get(this.selected);
+    if (!job || !this.region || !this.#panel.check()) return;
+    const { stems, format, ...request } = this.#panel.request();
+    const { start, end } = this.region;
+    const regions = [{ start_seconds: start, end_seconds: Math.min(end, this.player.duration) }];
+    await this.#ask({ ...request, repaint: { job_id: job.id, regions } });
   }
 
   /** Hear a take. */
@@ -233,6 +247,7 @@ export class Studio extends EventTarget {
       for (const { role } of tracksOf(job)) levels.set(`${job.id}/${role}`, this.mixer.level(role));
     }
     this.player.setLevels(levels);
+    $("#repaint").disabled = job?.state !== "done" || job.request.format === "mp3";
     $("#play").disabled = !this.player.has(VOICE) && !this.selected;
   }
 
@@ -244,6 +259,12 @@ export class Studio extends EventTarget {
     this.#undo.push(this.#sheet);
     this.#sheet = sheet;
     this.#showSheet();
+  }
+
+  async #editText() {
+    const recording = this.recording;
+    const sheet = await editAsText(this.#sheet ?? HALF_EMPTY);
+    if (sheet && recording === this.recording) this.#setSheet(sheet);
   }
 
   #takeBack() {
@@ -260,8 +281,9 @@ export class Studio extends EventTarget {
   }
 
   async #again(job) {
-    const { seed, ...request } = job.request;
-    const body = { recording_id: job.recording_id, ...request, ...(seed === undefined ? {} : { seed }) };
+    const { repaint, ...request } = job.request;
+    const body = { recording_id: job.recording_id, ...request };
+    if (repaint) body.repaint = { job_id: repaint.job_id, regions: repaint.regions };
     for (const made of await api.createJobs(body)) this.take(made);
     await api.deleteJob(job.id);
     this.drop(job.id);
@@ -295,6 +317,6 @@ export class Studio extends EventTarget {
 /** The files of a result that are played: the parts if there are any, else the whole band. */
 function tracksOf(job) {
   const files = job.result?.files ?? [];
-  const parts = files.filter(({ kind }) => kind === "part");
+  const parts = files.filter((file) => file.is_part);
   return parts.length ? parts : files.filter(({ role }) => role === "accompaniment");
 }

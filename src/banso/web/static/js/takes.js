@@ -1,6 +1,6 @@
 /** The takes of a song: waiting, being made, ready to be heard, or failed. */
 
-import { $, h, icon } from "./dom.js";
+import { $, clock, h, icon } from "./dom.js";
 import { t, tOr } from "./i18n.js";
 import { explain } from "./notices.js";
 import { styleName } from "./bandpanel.js";
@@ -60,7 +60,7 @@ export class Takes extends EventTarget {
   }
 
   #body(job, letter, selected) {
-    const about = h("div", { class: "about" }, h("strong", {}, styleName(job.request.style ?? "")), h("span", { class: "state" }, stateText(job)));
+    const about = h("div", { class: "about" }, h("strong", {}, this.#title(job)), h("span", { class: "state" }, stateText(job)));
     const body = h("div", { class: "body" }, about);
     if (OPEN.includes(job.state)) {
       body.append(
@@ -70,6 +70,18 @@ export class Takes extends EventTarget {
     } else if (job.state === "done") body.append(...this.#doneButtons(job, letter, selected));
     else body.append(this.#button("again", job, "again", t("again"), letter), this.#button("delete", job, "trash", t("delete"), letter));
     return body;
+  }
+
+  #title(job) {
+    const { style, parts, repaint } = job.request;
+    const words = [styleName(style ?? "")];
+    if (parts?.length) words.push(parts.map((part) => t(`part_${part}`)).join(", "));
+    if (repaint) {
+      const spans = repaint.regions.map((r) => `${clock(r.start_seconds)}–${clock(r.end_seconds)}`).join(", ");
+      const from = this.#jobs.some((other) => other.id === repaint.job_id) ? this.letter(repaint.job_id) : "?";
+      words.push(t("repainted", { letter: from, spans }));
+    }
+    return words.join(" · ");
   }
 
   #doneButtons(job, letter, selected) {

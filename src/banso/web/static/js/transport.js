@@ -2,6 +2,7 @@
 
 import { $, clock, icon } from "./dom.js";
 import { t } from "./i18n.js";
+import { complain } from "./notices.js";
 
 const SEEK_SECONDS = 5;
 const MIN_REGION_SECONDS = 0.5;
@@ -16,6 +17,7 @@ export class Transport {
     $("#play").addEventListener("click", () => this.toggle());
     $("#to-start").addEventListener("click", () => player.seek(0));
     $("#loop").addEventListener("click", () => this.toggleLoop());
+    $("#repaint").addEventListener("click", () => studio.repaint().catch(complain));
     $("#unmark").addEventListener("click", () => this.mark(null));
     player.addEventListener("state", () => this.#draw());
     timeline.addEventListener("seek", ({ detail }) => player.seek(detail));
