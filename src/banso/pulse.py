@@ -165,6 +165,44 @@ def find_pulse(
     )
 
 
+def pulse_at(
+    events: SungEvents, duration_seconds: float, tempo_bpm: float, table: PulseTable | None = None
+) -> Pulse:
+    """Find beats and bars of a voice at a tempo that is known.
+
+    Args:
+        events: Where its notes begin; without any, the first beat is at 0.
+        duration_seconds: Length of the recording; beats go on to its end.
+        tempo_bpm: Beats a minute, kept exactly.
+        table: As for `find_pulse`.
+
+    Returns:
+        The most likely reading, equally spaced; its confidence is the probability that the beats
+        are neither early nor late, whichever of them begins the bar.
+    """
+    period = 60 / tempo_bpm
+    place, confidence = 0.0, 0.0
+    if len(events) > 1:
+        turns = np.exp(-2j * np.pi * np.outer([1, 2, 4], events.seconds) / period)
+        weight = 0.3 + np.minimum(events.strength, 1.0)
+        salience = np.abs(turns @ weight) / weight.sum() @ np.array([0.5, 1.0, 1.0])
+        periods = np.array([period])
+        candidates = Candidates(periods, np.array([salience]), _fold(events, periods))
+        logits = (table or PulseTable.shipped()).score(candidates)[0].astype(np.float64)
+        share = np.exp(logits - np.logaddexp.reduce(logits))
+        near = sum(np.roll(share, step) for step in (-1, 0, 1))
+        best = int(near.argmax())
+        sides = share[(best + np.array([-1, 1])) % NUM_BINS]
+        place = (best + (sides[1] - sides[0]) / max(near[best], 1e-12)) / BINS_PER_BEAT
+        confidence = float(near.reshape(BEATS_PER_BAR, -1).sum(axis=0)[best % BINS_PER_BEAT])
+    first = np.ceil(-place)
+    count = int(np.ceil(duration_seconds / period - (first + place) - 1e-9))
+    places = first + np.arange(max(0, count))
+    beats = (place + places) * period
+    downbeats = beats[places % BEATS_PER_BAR == 0]
+    return Pulse(beats, downbeats, min(confidence, 1.0), tempo_bpm, ())
+
+
 def find_candidates(events: SungEvents) -> Candidates:
     """Find the pulses that the onsets keep to best, and fold the notes into their bars.
 

@@ -53,11 +53,12 @@ class SheetError(DataError):
     Attributes:
         line: From 1 on.
         column: From 1 on.
+        problem: What is wrong there.
     """
 
     def __init__(self, name: str, line: int, column: int, problem: str) -> None:
         super().__init__(f"{name}, line {line}, column {column}: {problem}")
-        self.line, self.column = line, column
+        self.line, self.column, self.problem = line, column, problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,353 @@
+"""Chords and key that fit a sung melody: a Viterbi search over chord states.
+
+States are eight kinds of chord on twelve roots, seen from the key's tonic. What speaks for a state:
+the notes of its half bar and of those around it, and how chords follow each other, both learned
+from the scores of the training songs (`scripts/learn_harmony.py`); and, if there is one, the
+planner network's opinion. Half bars with like melodies lend each other their evidence.
+
+References:
+    Simon, Morris and Basu 2008, "MySong: automatic accompaniment generation for vocal melodies",
+    CHI (Viterbi over chords given melody and chord transitions). Krumhansl 1990, "Cognitive
+    foundations of musical pitch" (key profiles). Berger et al. 1996, "A maximum entropy approach to
+    natural language processing" (log-linear model of a state given what is seen).
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banso.chords import PITCH_CLASS_NAMES, Chord, parse_chord
+from banso.leadsheet import SungNote
+from banso.measures import Measures
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+KINDS = ("maj", "min", "7", "min7", "maj7", "sus4", "sus2", "dim")
+NUM_STATES = 12 * len(KINDS)
+# Pitch classes of: this half bar, the last, the next, two before, two after, its first note; song.
+NUM_VIEWS = 7
+# Pitch classes of a song's notes by length, of phrase ends, of long notes, by count; its last note.
+NUM_KEY_VIEWS = 5
+_MINOR = np.isin(np.arange(NUM_STATES) // 12, [KINDS.index(k) for k in ("min", "min7", "dim")])
+_FREE = np.isin(np.arange(NUM_STATES) // 12, [KINDS.index(k) for k in ("sus4", "sus2")])
+# Log-frequency below which a state counts as no rarer.
+_RAREST = np.log(0.003)
+# Cosine of the melodies of five half bars above which they count as alike.
+_ALIKE = 0.85
+# Nats that a half bar's chord counts in the choice of a key: given, or heard by a planner.
+_FIXED_KEY_WEIGHT, _HEARD_KEY_WEIGHT = 0.4, 0.4
+_TRIAD = np.arange(NUM_STATES) % 12 + 12 * _MINOR
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class HarmonyTable:
+    """What was learned from scores; the first axis is major or minor, states are from the tonic.
+
+    Attributes:
+        melody: Weights of views of the melody, and of a constant [2, 7 * 12 + 1, 96].
+        prior: Log-probability of a state [2, 96].
+        transition: Log-probability of the next other state [2, 96, 96].
+        change: Log-probability of staying and of changing, at bar lines and between [2, 2, 2].
+        key: Weights of views of the song's notes [2, 5 * 12].
+        key_bias: Of either mode [2].
+    """
+
+    melody: Floats
+    prior: Floats
+    transition: Floats
+    change: Floats
+    key: Floats
+    key_bias: Floats
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HarmonyWeights:
+    """How much each kind of evidence counts; tuned on the validation songs.
+
+    Attributes:
+        melody: Of the notes.
+        prior: How much of a chord's frequency is taken out of what the notes say.
+        progression: Of what usually follows what.
+        repetition: Of half bars with a like melody.
+        planner: Of the planner network's log-probabilities, per second.
+    """
+
+    melody: float = 1.3
+    prior: float = 0.5
+    progression: float = 0.5
+    repetition: float = 1.0
+    planner: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chord and how likely it is, all evidence considered."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Harmony:
+    """Chords of all units.
+
+    Attributes:
+        labels: MIREX label of each unit, by the best path.
+        choices: Likeliest chords of each unit, best first.
+    """
+
+    labels: tuple[str, ...]
+    choices: tuple[tuple[Choice, ...], ...]
+
+
+@functools.cache
+def load_table() -> HarmonyTable:
+    """Read the table inside the package."""
+    path = resources.files("banso") / "tables" / "harmony.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return HarmonyTable(**{name: arrays[name].astype(np.float64) for name in arrays.files})
+
+
+def key_views(notes: Sequence[SungNote], beat_seconds: float) -> Floats:
+    """Return views of a song's notes [5, 12], each summing to 1 (0 if there are none)."""
+    views = np.zeros((NUM_KEY_VIEWS, 12))
+    for index, note in enumerate(notes):
+        pitch = round(note.midi) % 12
+        beats = (note.end_seconds - note.start_seconds) / beat_seconds
+        views[0, pitch] += beats
+        views[3, pitch] += 1
+        is_last = index + 1 == len(notes)
+        if is_last or notes[index + 1].start_seconds - note.end_seconds > 0.75 * beat_seconds:
+            views[1, pitch] += 1
+        if beats > 1.5:
+            views[2, pitch] += beats
+        views[4, pitch] = is_last
+    return np.asarray(views / np.maximum(views.sum(axis=1, keepdims=True), 1e-9))
+
+
+def key_scores(notes: Sequence[SungNote], beat_seconds: float, table: HarmonyTable) -> Floats:
+    """Return the log-probability of every key [24]: C to B major, then C to B minor."""
+    views = key_views(notes, beat_seconds)
+    turned = np.stack([np.roll(views, -tonic, axis=1).ravel() for tonic in range(12)])
+    scores = (turned @ table.key.T + table.key_bias).T.ravel()
+    return np.asarray(scores - np.logaddexp.reduce(scores))
+
+
+def chord_key_scores(
+    opinion: Floats | None, fixed: Sequence[Chord | None], measures: Measures, table: HarmonyTable
+) -> Floats:
+    """Return how well chords go with every key [24], in nats.
+
+    Args:
+        opinion: Of the planner on triads [units, 24], or None.
+        fixed: Chords that are given, or None, for each unit; they count in place of opinions.
+        measures: The units.
+        table: What was learned.
+    """
+    triads = np.zeros(24)
+    for unit, chord in enumerate(fixed):
+        if chord is not None and chord.root is not None:
+            triads[chord.root + 12 * chord.is_minor] += _FIXED_KEY_WEIGHT
+        elif opinion is not None:
+            seconds = measures.ends[unit] - measures.starts[unit]
+            mean = opinion[unit] / max(seconds, 1e-3)
+            triads += _HEARD_KEY_WEIGHT * np.exp(mean - np.logaddexp.reduce(mean))
+    by_triad = np.zeros((2, 24))
+    np.add.at(by_triad.T, _TRIAD, np.exp(table.prior).T)
+    log = np.log(by_triad)
+    profiles, heard = log.reshape(2, 2, 12), triads.reshape(2, 12)
+    scores = [
+        float((np.roll(profiles[mode], tonic, axis=1) * heard).sum())
+        for mode in (0, 1)
+        for tonic in range(12)
+    ]
+    return np.array(scores)
+
+
+def key_name(key: int) -> str:
+    """Return the MIREX label of a key's number, 0 to 23."""
+    return f"{PITCH_CLASS_NAMES[key % 12]}:{'min' if key >= 12 else 'maj'}"
+
+
+def melody_views(notes: Sequence[SungNote], measures: Measures) -> Floats:
+    """Return views of the melody around every unit [units, 7, 12]."""
+    own = pitch_lengths(notes, measures)
+    shares = _root_share(own)
+    first = np.zeros_like(own)
+    starts = np.array([note.start_seconds for note in notes])
+    beat = measures.beat_seconds
+    for unit, time in enumerate(measures.starts):
+        place = int(np.searchsorted(starts, time + 0.12 * beat, side="right")) - 1
+        if place >= 0 and notes[place].end_seconds > time + 0.1 * beat:
+            first[unit, round(notes[place].midi) % 12] = 1
+    song = np.broadcast_to(_root_share(own.sum(axis=0, keepdims=True)), own.shape)
+    around = [_shifted(shares, by) for by in (-1, 1, -2, 2)]
+    return np.stack([shares, *around, first, song], axis=1)
+
+
+def pitch_lengths(notes: Sequence[SungNote], measures: Measures) -> Floats:
+    """Return how many beats each pitch class is sung in every unit [units, 12]."""
+    lengths = np.zeros((len(measures.starts), 12))
+    for note in notes:
+        unit = max(0, int(np.searchsorted(measures.starts, note.start_seconds, side="right")) - 1)
+        while unit < len(lengths) and measures.starts[unit] < note.end_seconds:
+            overlap = min(note.end_seconds, measures.ends[unit])
+            overlap -= max(note.start_seconds, measures.starts[unit])
+            lengths[unit, round(note.midi) % 12] += max(0.0, overlap) / measures.beat_seconds
+            unit += 1
+    return lengths
+
+
+def harmonise(
+    notes: Sequence[SungNote],
+    measures: Measures,
+    key: int,
+    *,
+    table: HarmonyTable | None = None,
+    weights: HarmonyWeights | None = None,
+    opinion: Floats | None = None,
+    fixed: Sequence[Chord | None] = (),
+    num_choices: int = 3,
+) -> Harmony:
+    """Find the chords that fit a melody best.
+
+    Args:
+        notes: The melody; may be empty.
+        measures: Where chords may change.
+        key: Number of the key, 0 to 23.
+        table: What was learned; None takes the one inside the package.
+        weights: How much each kind of evidence counts.
+        opinion: Log-probability of C to B major, then minor, summed over each unit's seconds
+            [units, 24]; None without a planner.
+        fixed: For each unit the chord that it must have, or None; empty if all are free.
+        num_choices: How many alternatives to tell for each unit.
+
+    Returns:
+        The chords.
+    """
+    table, weights = table or load_table(), weights or HarmonyWeights()
+    mode, tonic = divmod(key, 12)
+    absolute = np.arange(NUM_STATES) // 12 * 12 + (np.arange(NUM_STATES) % 12 + tonic) % 12
+    views = np.roll(melody_views(notes, measures), -tonic, axis=2)
+    evidence = _melody_evidence(views.reshape(len(views), -1), table, mode, weights)
+    if opinion is not None:
+        evidence += weights.planner * _of_states(opinion)[:, absolute]
+    evidence = _shared(evidence, pitch_lengths(notes, measures), measures.inside, weights)
+    for unit, chord in enumerate(fixed):
+        if chord is not None:
+            evidence[unit] = _pinned(chord)[absolute]
+    moves = [_moves(table, mode, place, weights) for place in (0, 1)]
+    start = weights.progression * table.prior[mode]
+    path = _best_path(evidence, start, moves, measures.inside)
+    beliefs = _beliefs(evidence, start, moves, measures.inside)
+    labels = tuple(state_label(int(absolute[state])) for state in path)
+    choices = []
+    for belief in beliefs:
+        best = np.argsort(-belief, kind="stable")[:num_choices]
+        choices.append(tuple(Choice(state_label(int(absolute[s])), float(belief[s])) for s in best))
+    return Harmony(labels=labels, choices=tuple(choices))
+
+
+def state_label(state: int) -> str:
+    """Return the MIREX label of a state counted from C."""
+    return f"{PITCH_CLASS_NAMES[state % 12]}:{KINDS[state // 12]}"
+
+
+def _melody_evidence(
+    views: Floats, table: HarmonyTable, mode: int, weights: HarmonyWeights
+) -> Floats:
+    scores = views @ table.melody[mode, :-1] + table.melody[mode, -1]
+    scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    # Otherwise the rarest states, of which little is known, would win wherever little is sung.
+    usual = np.maximum(table.prior[mode], _RAREST)
+    sung = views[:, : 5 * 12].any(axis=1, keepdims=True)
+    return np.asarray(weights.melody * sung * (scores - weights.prior * usual))
+
+
+def _of_states(opinion: Floats) -> Floats:
+    """Spread opinions on triads [units, 24] over states [units, 96]; sus chords have no third."""
+    both = np.logaddexp(opinion[:, :12], opinion[:, 12:]) - np.log(2)
+    return np.where(_FREE, np.tile(both, len(KINDS)), opinion[:, _TRIAD])
+
+
+def _shared(evidence: Floats, lengths: Floats, inside: Ints, weights: HarmonyWeights) -> Floats:
+    """Add the mean evidence of the units around which the melody is alike."""
+    views = np.concatenate([_shifted(lengths, by) for by in (-2, -1, 0, 1, 2)], axis=1)
+    size = np.linalg.norm(views, axis=1, keepdims=True)
+    views = views / np.maximum(size, 1e-9)
+    alike = views @ views.T
+    alike = np.where((alike > _ALIKE) & (inside[:, None] == inside), alike, 0.0)
+    np.fill_diagonal(alike, 0.0)
+    mean = alike @ evidence / np.maximum(alike.sum(axis=1, keepdims=True), 1e-9)
+    return np.asarray(evidence + weights.repetition * mean)
+
+
+def _pinned(chord: Chord) -> Floats:
+    """Log-evidence [96] that leaves only the states that share the given chord's tones best."""
+    tones = set(chord.pitch_classes)
+    overlap = np.array([len(tones & s) - 0.5 * len(s - tones) for s in _state_tones()])
+    overlap += 0.25 * (np.arange(NUM_STATES) % 12 == (-1 if chord.root is None else chord.root))
+    return np.where(overlap >= overlap.max() - 1e-9, 0.0, -1e3) if tones else np.zeros(NUM_STATES)
+
+
+@functools.cache
+def _state_tones() -> tuple[frozenset[int], ...]:
+    return tuple(
+        frozenset(parse_chord(state_label(state)).pitch_classes) for state in range(NUM_STATES)
+    )
+
+
+def _moves(table: HarmonyTable, mode: int, place: int, weights: HarmonyWeights) -> Floats:
+    moves = table.transition[mode] + table.change[mode, place, 1]
+    np.fill_diagonal(moves, table.change[mode, place, 0])
+    return np.asarray(weights.progression * moves)
+
+
+def _best_path(evidence: Floats, start: Floats, moves: Sequence[Floats], inside: Ints) -> Ints:
+    score, back = start + evidence[0], np.zeros(evidence.shape, np.int64)
+    for unit in range(1, len(evidence)):
+        options = score[:, None] + moves[inside[unit]]
+        back[unit] = options.argmax(axis=0)
+        score = options[back[unit], np.arange(NUM_STATES)] + evidence[unit]
+    path = np.zeros(len(evidence), np.int64)
+    path[-1] = score.argmax()
+    for unit in range(len(evidence) - 1, 0, -1):
+        path[unit - 1] = back[unit, path[unit]]
+    return path
+
+
+def _beliefs(evidence: Floats, start: Floats, moves: Sequence[Floats], inside: Ints) -> Floats:
+    """Probability of every state in every unit [units, 96], by the forward-backward algorithm."""
+    seen = np.exp(evidence - evidence.max(axis=1, keepdims=True)) + 1e-300
+    steps = [np.exp(move) for move in moves]
+    forward, backward = np.zeros_like(seen), np.ones_like(seen)
+    forward[0] = seen[0] * np.exp(start)
+    forward[0] /= forward[0].sum()
+    for unit in range(1, len(seen)):
+        forward[unit] = (forward[unit - 1] @ steps[inside[unit]]) * seen[unit]
+        forward[unit] /= forward[unit].sum()
+    for unit in range(len(seen) - 2, -1, -1):
+        backward[unit] = steps[inside[unit + 1]] @ (seen[unit + 1] * backward[unit + 1])
+        backward[unit] /= backward[unit].sum()
+    beliefs = forward * backward
+    return np.asarray(beliefs / beliefs.sum(axis=1, keepdims=True))
+
+
+def _root_share(lengths: Floats) -> Floats:
+    total = lengths.sum(axis=1, keepdims=True)
+    return np.asarray(np.sqrt(lengths / np.maximum(total, 1e-9)) * (total > 0))
+
+
+def _shifted(rows: Floats, by: int) -> Floats:
+    """Rows that come `by` later, zeros beyond the ends."""
+    moved = np.zeros_like(rows)
+    if by >= 0:
+        moved[: len(rows) - by] = rows[by:]
+    else:
+        moved[-by:] = rows[:by]
+    return moved

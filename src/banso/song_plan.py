@@ -1,0 +1,298 @@
+"""The plan of a song: what a user fixed, obeyed exactly, and the rest estimated around it.
+
+In order: notes, beats (`banso.pulse`), key, chords (`banso.harmony`). Each step takes what the user
+gave for it as it is; later steps see the result of earlier ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banso.chord_names import key_label_of
+from banso.chords import Chord, parse_chord
+from banso.errors import ConfigError, DataError
+from banso.harmony import (
+    Choice,
+    Harmony,
+    chord_key_scores,
+    harmonise,
+    key_name,
+    key_scores,
+    load_table,
+)
+from banso.leadsheet import ChordSpan, LeadSheet, SungNote
+from banso.measures import Measures, covering, measures_of
+from banso.notes import sung_notes
+from banso.onsets import find_events
+from banso.planning import SURE_OF_BEATS
+from banso.progression import check_progression, lay_out
+from banso.pulse import FASTEST_BPM, SLOWEST_BPM, Pulse, find_pulse, pulse_at
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# Where a user's chords leave less than this open, nothing is put in.
+_LEAST_GAP_SECONDS = 0.25
+BPM_RANGE = (30.0, 300.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wishes:
+    """What a user fixed.
+
+    Attributes:
+        lead_sheet: Beats, chords and key, as far as they are to be obeyed.
+        bpm: Tempo in beats a minute, 30 to 300; the beats' phase is found in the voice.
+        key: MIREX label, or as musicians write it: `Am`, `C`.
+        chords: A progression for the whole song, see `banso.progression`.
+
+    Raises:
+        ConfigError: If a value makes no sense, or two of them contradict each other.
+    """
+
+    lead_sheet: LeadSheet | None = None
+    bpm: float | None = None
+    key: str | None = None
+    chords: str | None = None
+
+    def __post_init__(self) -> None:
+        lowest, highest = BPM_RANGE
+        if self.bpm is not None and not lowest <= self.bpm <= highest:
+            raise ConfigError(f"bpm is {self.bpm}; choose {lowest:.0f} to {highest:.0f}")
+        if self.key is not None:
+            _checked_key(self.key)
+        if self.chords is not None:
+            check_progression(self.chords)
+        sheet = self.lead_sheet or LeadSheet()
+        for name, given, inside in (
+            ("bpm", self.bpm, sheet.beats),
+            ("chords", self.chords, sheet.chords),
+            ("key", self.key, sheet.key),
+        ):
+            if given is not None and inside:
+                raise ConfigError(
+                    f"the plan has its own {name}; leave {name} out or change the plan"
+                )
+
+    @property
+    def fixed_key(self) -> str | None:
+        """MIREX label of the key that was given in either way."""
+        if self.key is not None:
+            return _checked_key(self.key)
+        return None if self.lead_sheet is None else self.lead_sheet.key
+
+    @property
+    def fixes_anything(self) -> bool:
+        """Whether there is anything to obey."""
+        return any(x is not None for x in (self.lead_sheet, self.bpm, self.key, self.chords))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChordChoices:
+    """A chord of the plan and what else would fit.
+
+    Attributes:
+        start_seconds: Where it begins.
+        end_seconds: Where it ends.
+        choices: Likeliest chords there, best first.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SongPlan:
+    """All that is known of a song.
+
+    Attributes:
+        sheet: Beats, bars, chords, key and sung notes; beats even if they are uncertain.
+        tempo_bpm: Median tempo; None if too little is sung to tell.
+        tempo_confidence: Probability that the beats are right, 0 to 1; 1 if they were given.
+        tempo_alternatives_bpm: Other tempi, most likely first; half and double among them.
+        chord_choices: For every half bar, chords that fit.
+        beats_are_fixed: Whether the user gave the beats, or chords that need them.
+    """
+
+    sheet: LeadSheet
+    tempo_bpm: float | None
+    tempo_confidence: float
+    tempo_alternatives_bpm: tuple[float, ...]
+    chord_choices: tuple[ChordChoices, ...]
+    beats_are_fixed: bool
+
+    @property
+    def sure_of_beats(self) -> bool:
+        """Whether a band should play on these beats, rather than follow the sung onsets."""
+        return self.beats_are_fixed or self.tempo_confidence >= SURE_OF_BEATS
+
+    @property
+    def obeyed(self) -> LeadSheet:
+        """The sheet without beats that are too uncertain."""
+        return self.sheet if self.sure_of_beats else replace(self.sheet, beats=(), downbeats=())
+
+
+def plan_song(
+    vocal_features: Array,
+    frame_rate: float,
+    duration_seconds: float,
+    *,
+    wishes: Wishes | None = None,
+    opinion: Array | None = None,
+) -> SongPlan:
+    """Plan a song.
+
+    Args:
+        vocal_features: [frames, features] of `banso.features`.
+        frame_rate: Frames per second.
+        duration_seconds: Length of the recording; the plan covers it.
+        wishes: What is fixed.
+        opinion: Log-probability of C to B major, C to B minor and none [frames / 4, 25], by a
+            planner network; None without one.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ConfigError: If chords need bars, and nothing in the voice tells of any.
+    """
+    wishes = wishes or Wishes()
+    given = wishes.lead_sheet or LeadSheet()
+    notes = sung_notes(vocal_features, frame_rate)
+    pulse = _pulse(vocal_features, frame_rate, duration_seconds, wishes)
+    grid = _grid(pulse, given, duration_seconds)
+    if wishes.chords is not None and len(grid.beats) < 2:
+        raise ConfigError("too little is sung to tell where bars are; give the tempo (bpm) as well")
+    measures = measures_of(grid, duration_seconds)
+    asked = given.chords
+    if wishes.chords is not None:
+        asked = lay_out(wishes.chords, grid, duration_seconds)
+    heard = None if opinion is None else _by_unit(opinion, measures, frame_rate)
+    fixed = _fixed_chords(asked, measures)
+    key = wishes.fixed_key or _find_key(notes, measures, heard, fixed)
+    harmony = harmonise(notes, measures, _key_number(key), opinion=heard, fixed=fixed)
+    sheet = replace(
+        given,
+        beats=grid.beats,
+        downbeats=grid.downbeats,
+        chords=_filled(asked, harmony, measures),
+        key=key,
+        notes=given.notes or notes,
+    )
+    return SongPlan(
+        sheet=sheet.joined(),
+        tempo_bpm=None if pulse is None else pulse.tempo_bpm,
+        tempo_confidence=0.0 if pulse is None else pulse.confidence,
+        tempo_alternatives_bpm=() if pulse is None else _alternatives(pulse),
+        chord_choices=_choices(harmony, measures),
+        beats_are_fixed=bool(given.beats) or wishes.bpm is not None or wishes.chords is not None,
+    )
+
+
+def _pulse(rows: Array, frame_rate: float, seconds: float, wishes: Wishes) -> Pulse | None:
+    sheet = wishes.lead_sheet
+    if sheet is not None and len(sheet.beats) > 1:
+        bpm = sheet.tempo_bpm or 0.0
+        return Pulse(np.array(sheet.beats), np.array(sheet.downbeats), 1.0, bpm, ())
+    events = find_events(rows, frame_rate)
+    if wishes.bpm is not None:
+        # Where the beats are is estimated, how fast they are is not.
+        return replace(pulse_at(events, seconds, wishes.bpm), confidence=1.0)
+    return find_pulse(events, seconds)
+
+
+def _grid(pulse: Pulse | None, given: LeadSheet, seconds: float) -> LeadSheet:
+    """Beats and downbeats for the whole recording."""
+    if len(given.beats) > 1:
+        return covering(given, seconds)
+    if pulse is None:
+        return LeadSheet()
+    # A ten-thousandth of a second is finer than anyone hears, and fits on a line.
+    beats = [round(float(beat), 4) for beat in pulse.beats]
+    downs = {round(float(beat), 4) for beat in pulse.downbeats}
+    return LeadSheet(beats=tuple(beats), downbeats=tuple(b for b in beats if b in downs))
+
+
+def _alternatives(pulse: Pulse) -> tuple[float, ...]:
+    """Other tempi, with half and double the found one unless nobody counts so."""
+    octaves = [pulse.tempo_bpm / 2, pulse.tempo_bpm * 2]
+    usual = [bpm for bpm in octaves if SLOWEST_BPM / 1.5 <= bpm <= FASTEST_BPM * 1.5]
+    new = [bpm for bpm in usual if all(abs(bpm / a - 1) > 0.04 for a in pulse.alternatives_bpm)]
+    return (*pulse.alternatives_bpm, *new)
+
+
+def _by_unit(opinion: Array, measures: Measures, frame_rate: float) -> Floats:
+    """Sum log-probabilities over units [units, 24], times seconds a frame."""
+    rate = frame_rate / 4
+    totals = np.concatenate([np.zeros((1, 24)), np.cumsum(opinion[:, :24], axis=0)])
+    edges = [np.rint(side * rate).astype(np.int64) for side in (measures.starts, measures.ends)]
+    first, after = (np.clip(edge, 0, len(opinion)) for edge in edges)
+    return np.asarray((totals[after] - totals[first]) / rate)
+
+
+def _fixed_chords(asked: Sequence[ChordSpan], measures: Measures) -> list[Chord | None]:
+    """The chord that a user put on most of each unit; None where units are free."""
+    fixed: list[Chord | None] = []
+    for start, end in zip(measures.starts, measures.ends, strict=True):
+        overlaps = [
+            (min(span.end_seconds, end) - max(span.start_seconds, start), span) for span in asked
+        ]
+        longest, span = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
+        chosen = span is not None and longest > (end - start) / 2
+        fixed.append(parse_chord(span.label) if chosen and span is not None else None)
+    return fixed
+
+
+def _find_key(
+    notes: Sequence[SungNote],
+    measures: Measures,
+    heard: Floats | None,
+    fixed: Sequence[Chord | None],
+) -> str:
+    table = load_table()
+    scores = key_scores(notes, measures.beat_seconds, table)
+    scores = scores + chord_key_scores(heard, fixed, measures, table)
+    return key_name(int(scores.argmax()))
+
+
+def _key_number(label: str) -> int:
+    chord = parse_chord(label)
+    return (chord.root or 0) + 12 * chord.is_minor
+
+
+def _checked_key(text: str) -> str:
+    try:
+        label = key_label_of(text)
+        if parse_chord(label).root is None:
+            raise DataError(f"'{text}' is no key")
+    except DataError as error:
+        raise ConfigError(f"key cannot be read: {error}") from error
+    return label
+
+
+def _filled(
+    asked: Sequence[ChordSpan], harmony: Harmony, measures: Measures
+) -> tuple[ChordSpan, ...]:
+    """The user's chords as they are, and the found ones where there are none."""
+    spans = list(asked)
+    edges = [0.0, *(t for s in asked for t in (s.start_seconds, s.end_seconds))]
+    edges.append(float(measures.ends[-1]))
+    gaps = list(zip(edges[::2], edges[1::2], strict=True))
+    for gap_start, gap_end in gaps:
+        if asked and gap_end - gap_start < _LEAST_GAP_SECONDS:
+            continue
+        for start, end, label in zip(measures.starts, measures.ends, harmony.labels, strict=True):
+            first, last = max(float(start), gap_start), min(float(end), gap_end)
+            if last - first > 1e-9:
+                spans.append(ChordSpan(first, last, label))
+    return tuple(sorted(spans, key=lambda span: span.start_seconds))
+
+
+def _choices(harmony: Harmony, measures: Measures) -> tuple[ChordChoices, ...]:
+    return tuple(
+        ChordChoices(start_seconds=float(start), end_seconds=float(end), choices=choices)
+        for start, end, choices in zip(measures.starts, measures.ends, harmony.choices, strict=True)
+    )
