@@ -8,7 +8,7 @@ References:
     Fawcett 2006, "An introduction to ROC analysis": the area under the curve as a rank statistic.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from banso.audio import Samples, resample_blocks
 from banso.delivery import OUTPUT_SAMPLE_RATE
 from banso.features import CHROMA, ONSETS, ONSETS_PER_FRAME, FeatureStream
-from banso.notes import sung_notes
+from banso.leadsheet import SungNote
 
 _SMOOTHED_FRAMES = 11  # half a second to either side: about half a bar at once
 _NEAR_ONSETS = 4  # 46 ms to either side
@@ -81,15 +81,14 @@ def hear_band(
     return stream.finish(num_frames, tuning_cents)
 
 
-def measure_fit(voice: Samples, band: Samples, frame_rate: float) -> Fit:
-    """Compare the features of a voice with those of a band.
+def measure_fit(notes: Sequence[SungNote], band: Samples, frame_rate: float) -> Fit:
+    """Compare what a voice sings with what a band plays.
 
     Args:
-        voice: [frames, features].
-        band: [frames, features] of the same time.
+        notes: Of the voice; see `banso.notes.sung_notes`.
+        band: Features [frames, features] of the band.
         frame_rate: Frames per second.
     """
-    notes = sung_notes(voice, frame_rate)
     if not notes:
         return Fit(*[float("nan")] * 3)
     spans = [

@@ -17,7 +17,7 @@ from banso.files import AudioReader
 from banso.loudness import LoudnessMeter
 from banso.scratch import Scratch
 
-# What the denoiser learned from, measured on 24 s of each of NUM rendered bands: how loud they
+# What the denoiser learned from, measured on 24 s of each of 5 rendered bands: how loud they
 # are, and how far below that their parts lie on average.
 _BAND_LUFS = -18.0
 _BELOW_BAND_LU = {"drums": 12.3, "bass": 6.5, "harmony": 3.7, "extra": 9.9}

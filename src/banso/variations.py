@@ -1,9 +1,12 @@
 """Several renditions of the same song, and which of them go best with the voice."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from banso.fit import Candidate, Fit, hear_band, measure_fit
+from banso.leadsheet import SungNote
+from banso.notes import sung_notes
 from banso.options import MAX_SEED
 from banso.player import Player
 from banso.renditions import Brief, Rendition, Studio, perform
@@ -39,6 +42,8 @@ def perform_variations(
         only = perform(player, brief, seed, studio)
         stack.callback(only.close)
         return Choice((only,), ())
+    with studio.watch.measure("features"):
+        notes = sung_notes(brief.listening.features, brief.listening.frame_rate)
     kept: list[tuple[Fit, Rendition]] = []
     candidates: list[Candidate] = []
     for index in range(number):
@@ -46,7 +51,7 @@ def perform_variations(
         rendition = perform(player, brief, own_seed, studio.stage(index, number))
         stack.callback(rendition.close)
         with studio.watch.measure("features"):
-            fit = _fit(player, brief, rendition)
+            fit = _fit(player, brief, rendition, notes)
         candidates.append(Candidate(own_seed, fit))
         kept.append((fit, rendition))
         kept.sort(key=lambda pair: -pair[0].score)
@@ -56,7 +61,7 @@ def perform_variations(
     return Choice(tuple(rendition for _, rendition in kept), tuple(candidates))
 
 
-def _fit(player: Player, brief: Brief, rendition: Rendition) -> Fit:
+def _fit(player: Player, brief: Brief, rendition: Rendition, notes: Sequence[SungNote]) -> Fit:
     listening = brief.listening
     codec = player.codec
     band = hear_band(
@@ -66,4 +71,4 @@ def _fit(player: Player, brief: Brief, rendition: Rendition) -> Fit:
         len(listening.features),
         listening.tuning_cents,
     )
-    return measure_fit(listening.features, band, listening.frame_rate)
+    return measure_fit(notes, band, listening.frame_rate)

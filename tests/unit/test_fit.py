@@ -3,6 +3,7 @@ import pytest
 
 from banso.features import extract
 from banso.fit import Fit, hear_band, measure_fit
+from banso.notes import sung_notes
 from conftest import sing
 
 RATE = 44_100
@@ -30,7 +31,7 @@ def fit_of(band, voice=None):
     features = extract(sing(8.0)[0] if voice is None else voice, tuning_cents=0.0)
     blocks = np.array_split(band, 9, axis=1)
     heard = hear_band(blocks, band.shape[1], (RATE, 2_048), len(features), 0.0)
-    return measure_fit(features, heard, RATE / 2_048)
+    return measure_fit(sung_notes(features, RATE / 2_048), heard, RATE / 2_048)
 
 
 def test_a_fitting_chord_is_in_chord_and_consonant():

@@ -7,8 +7,10 @@ from banso.conditioning import KNOWN, Known
 from banso.errors import AudioError, ConfigError
 from banso.files import AudioReader
 from banso.generation import noise_between
+from banso.loudness import integrated_lufs
 from banso.mixing import mix
 from banso.options import GenerationOptions, OutputOptions
+from banso.pipeline import Accompanist
 from banso.regions import Region, Span, parse_regions, plan_stretches, spans_of
 from banso.repaint import Patch, fade
 from banso.scratch import Scratch
@@ -241,3 +243,47 @@ def test_weights_of_a_patch_lead_in_and_out():
         np.testing.assert_allclose(whole[1], [0, 0.25, 0.5, 0.75, *[1] * 12, 0.75, 0.5, 0.25, 0])
         pieces = [patch.weights(a, b) for a, b in ((0, 3), (3, 17), (17, 20))]
         np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
+
+
+def change_at(samples, seconds):
+    """Energy of sudden change within a millisecond of some moment, in dB."""
+    middle = round(seconds * 44_100)
+    near = samples[:, middle - 44 : middle + 44].astype(np.float64)
+    return 10 * np.log10(np.square(np.diff(near, n=2, axis=1)).mean() + 1e-20)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The shipped bundle's accompanist, a voice and its accompaniment."""
+    accompanist = Accompanist.from_bundle(None, num_threads=1)
+    voice = Audio(sing(SECONDS), 44_100)
+    options = GenerationOptions(seed=1, num_steps=3)
+    return accompanist, voice, accompanist.accompany(voice, options).audio
+
+
+def test_the_shipped_bundle_repaints_without_a_seam(shipped):
+    accompanist, voice, before = shipped
+    regions = [Region(1.37, 2.61), Region(4.2, 5.4)]
+    options = GenerationOptions(seed=2, num_steps=3)
+    after = accompanist.repaint(voice, before, regions, options).audio
+    outside = np.ones(before.num_samples, bool)
+    for region in regions:
+        inside = slice(round(region.start_seconds * 44_100), round(region.end_seconds * 44_100))
+        outside[inside] = False
+        assert (after.samples != before.samples)[:, inside].mean() > 0.9
+        for edge in (region.start_seconds, region.end_seconds):
+            # A cut without a fade is 12 dB and more above.
+            was, now = (change_at(a.samples, edge) for a in (before, after))
+            assert now == pytest.approx(was, abs=1.5)
+    np.testing.assert_array_equal(after.samples[:, outside], before.samples[:, outside])
+
+
+def test_the_shipped_bundle_gives_an_encoded_band_its_level_back(shipped):
+    accompanist, voice, before = shipped
+    levels = []
+    for gain in (1.0, 0.05):
+        quiet = Audio(gain * before.samples, 44_100)
+        options = GenerationOptions(seed=2, num_steps=3)
+        after = accompanist.repaint(voice, quiet, [REGION], options).audio
+        levels.append(integrated_lufs(after.samples[:, INSIDE] / gain, 44_100))
+    assert levels[1] == pytest.approx(levels[0], abs=0.5)
