@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from banso import conditioning as c
-from banso import features, pulse
+from banso import features
+from banso import pulse_candidates as pc
 from banso.data.cache import load_cache
 from banso.onsets import SungEvents, find_events
 
@@ -41,7 +42,7 @@ class Voice:
 class Question:
     """Candidates of a voice, which of them is right (-1: none), and where its downbeat is."""
 
-    candidates: pulse.Candidates
+    candidates: pc.Candidates
     right: int
     place: float
 
@@ -51,7 +52,7 @@ class Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        inputs = pulse.NUM_CLASSES + pulse.NUM_SCALARS
+        inputs = pc.NUM_CLASSES + pc.NUM_SCALARS
         self.layers = nn.ModuleDict(
             {
                 name: nn.Conv1d(
@@ -65,7 +66,7 @@ class Network(nn.Module):
 
     def forward(self, bars: Tensor, scalars: Tensor) -> Tensor:
         """Logits [candidates, bins] of bars [candidates, bins, classes]."""
-        told = scalars[:, None].expand(-1, pulse.NUM_BINS, -1)
+        told = scalars[:, None].expand(-1, pc.NUM_BINS, -1)
         x = torch.cat([bars, told], dim=-1).transpose(1, 2)
         x = nn.functional.gelu(self.layers["first"](x), approximate="tanh")
         for name in ("second", "third"):
@@ -133,28 +134,28 @@ def ask(voice: Voice, rng: np.random.Generator, *, augment: bool) -> Question | 
     downbeats = downbeats[(downbeats > -1) & (downbeats < part.seconds[-1] + 1)]
     if len(downbeats) < 3:
         return None
-    candidates = pulse.find_candidates(part)
+    candidates = pc.find_candidates(part)
     period = voice.period / pace
     error = np.abs(np.log(candidates.period / period))
     right = int(error.argmin())
     # The right pulse is within half a beat of the score's at the end if it is right at the start.
     drift = error[right] * part.seconds[-1] / period
-    bar = pulse.BEATS_PER_BAR * candidates.period[right]
+    bar = pc.BEATS_PER_BAR * candidates.period[right]
     turn = np.angle(np.exp(2j * np.pi * downbeats / bar).sum()) / (2 * np.pi) % 1.0
-    return Question(candidates, right if drift < 0.5 else -1, turn * pulse.NUM_BINS)
+    return Question(candidates, right if drift < 0.5 else -1, turn * pc.NUM_BINS)
 
 
 def loss_of(network: Network, questions: list[Question]) -> Tensor:
     """Mean cross-entropy in nats."""
     bars = torch.from_numpy(np.concatenate([q.candidates.bars for q in questions]))
-    told = torch.from_numpy(np.concatenate([pulse.scalars(q.candidates) for q in questions]))
+    told = torch.from_numpy(np.concatenate([pc.scalars(q.candidates) for q in questions]))
     logits = network(bars, told).split([len(q.candidates.period) for q in questions])
     total = torch.zeros(())
     for question, own in zip(questions, logits, strict=True):
         if question.right < 0:
             continue
-        away = torch.arange(pulse.NUM_BINS) - question.place
-        away = (away + pulse.NUM_BINS / 2) % pulse.NUM_BINS - pulse.NUM_BINS / 2
+        away = torch.arange(pc.NUM_BINS) - question.place
+        away = (away + pc.NUM_BINS / 2) % pc.NUM_BINS - pc.NUM_BINS / 2
         wanted = torch.softmax(-0.5 * (away / 0.8) ** 2, dim=0)
         log = own.flatten().log_softmax(dim=0).view_as(own)
         total = total - (wanted * log[question.right]).sum()

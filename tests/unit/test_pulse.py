@@ -5,7 +5,8 @@ import pytest
 
 from banso import features
 from banso.onsets import SungEvents, find_events
-from banso.pulse import BEATS_PER_BAR, find_candidates, find_pulse
+from banso.pulse import BEATS_PER_BAR, find_pulse
+from banso.pulse_candidates import find_candidates
 from conftest import sing
 
 RATE = features.SAMPLE_RATE / features.HOP_LENGTH
