@@ -16,12 +16,12 @@ from banso.train.release import release
 SAMPLE_RATE = 44_100
 data = Path("tiny-data")
 time = np.arange(8 * SAMPLE_RATE) / SAMPLE_RATE
-for number in range(4):
+for number, split in enumerate(["train", "train", "train", "validation"]):
     # Eight seconds of a triad, struck twice a second: what a band sounds like to a beginner.
     root_hz = 220 * 2 ** (7 * number % 12 / 12)
     chord = sum(np.sin(2 * np.pi * root_hz * ratio * time) for ratio in (1, 5 / 4, 3 / 2))
     struck = (0.1 * chord * np.exp(-4 * (time % 0.5))).astype(np.float32)
-    cache_recording(np.stack([struck, struck]), f"triad-{number}", data, "train")
+    cache_recording(np.stack([struck, struck]), f"triad-{number}", data, split)
 (data / "styles.json").write_text("[]", encoding="utf-8")
 
 settings = [

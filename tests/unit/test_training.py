@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from banso.errors import ConfigError
+from banso.errors import ConfigError, DataError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -74,6 +74,25 @@ def test_no_song_is_in_two_splits(monkeypatch):
     assert not names[0] & names[1]
     assert all(split_of(song) == "train" for song in names[0])
     assert {split_of(song) for song in songs} == set(SPLITS)
+
+
+def test_held_out_songs_are_never_trained_on(monkeypatch, caplog):
+    songs = {split: example(f"a-{split}", split) for split in SPLITS}
+
+    def cached(*splits):
+        monkeypatch.setattr(loop, "load_cache", lambda folder: (songs[s] for s in splits))
+        return loop._examples(TrainConfig(data="some-cache"))
+
+    for splits in (("validation",), ("test",), ("test", "validation")):
+        message = rf"some-cache holds no songs to train on, only .* {', '.join(splits)};"
+        with pytest.raises(DataError, match=message):
+            cached(*splits)
+    # Too few songs to hold any out: a warning, but nothing of the test split is listened to.
+    assert cached("train", "test") == ([songs["train"]], [songs["train"]])
+    assert "no songs to validate on" in caplog.text
+    caplog.clear()
+    assert cached(*SPLITS) == ([songs["train"]], [songs["validation"]])
+    assert not caplog.text
 
 
 def with_parts(name):

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from banso.config import Experiment, TrainConfig, from_dict
 from banso.data.cache import Example, load_cache
 from banso.data.dataset import CropDataset, VoiceDataset
-from banso.errors import ConfigError
+from banso.errors import ConfigError, DataError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork
 from banso.model.planner import Planner
@@ -215,11 +215,19 @@ def _fit(
 
 
 def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
-    """Songs to train on and songs to validate on."""
+    """Songs to train on and songs to validate on; songs of the test split are neither."""
     every = list(load_cache(Path(config.data)))
     train = [e for e in every if e.split == "train"]
     validation = [e for e in every if e.split == "validation"]
-    return train or every, validation or every
+    if not train:
+        held_out = ", ".join(sorted({e.split for e in every}))
+        raise DataError(
+            f"{config.data} holds no songs to train on, only {len(every)} of the split {held_out}; "
+            "prepare more songs, or others"
+        )
+    if not validation:
+        logger.warning("no songs to validate on: losses are of the songs that are trained on")
+    return train, validation or train
 
 
 def _loader(dataset: CropDataset | VoiceDataset, config: TrainConfig) -> DataLoader[Batch]:
