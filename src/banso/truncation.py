@@ -2,7 +2,8 @@
 
 libsndfile quietly reads what is left of a WAV, AIFF or Ogg file that was cut off, for example by
 an aborted upload. A singer would get half a song back without a word, so banso looks for itself.
-FLAC and MP3 need no look: they promise a number of samples, and reading finds fewer.
+FLAC and MP3 need no look here: they promise a number of samples, and reading finds fewer; of MP3
+files that promise none see `banso.mpeg`.
 
 References:
     "Multimedia Programming Interface and Data Specifications 1.0" (1991): RIFF chunks.
