@@ -51,7 +51,7 @@ export class ChordLane extends EventTarget {
     const button = h(
       "button",
       { class: "cell", type: "button", "aria-label": label, title: label, tabIndex: index === this.#current ? 0 : -1 },
-      ...cell.chords.map((chord) => this.#chord(chord, cell)),
+      ...cell.chords.map((chord, i) => this.#chord(chord, cell.chords[i + 1]?.start ?? cell.end, cell)),
     );
     if (!cell.chords.length) button.append("–");
     button.addEventListener("click", () => this.#edit(index));
@@ -60,9 +60,10 @@ export class ChordLane extends EventTarget {
     return button;
   }
 
-  #chord(chord, cell) {
+  #chord(chord, end, cell) {
     const span = h("span", { class: chord.label === NO_CHORD ? "none" : "" }, shownChord(chord.label));
     span.style.left = `${(100 * (chord.start - cell.start)) / (cell.end - cell.start)}%`;
+    span.style.width = `${(100 * (end - chord.start)) / (cell.end - cell.start)}%`;
     return span;
   }
 

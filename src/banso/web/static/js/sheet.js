@@ -121,15 +121,16 @@ export function meterOf(sheet) {
 export function withPulse(sheet, { tempo, meter, first }, duration) {
   const period = 60 / tempo;
   const bar = meter * period;
-  const start = first - Math.floor(first / bar) * bar;
+  const down = first - Math.floor(first / bar + 1e-6) * bar;
+  const pickup = Math.floor(down / period + 1e-6);
+  const start = Math.max(0, Math.round((down - pickup * period) * 1000) / 1000);
   const beats = [];
   const downbeats = [];
-  const lead = Math.floor(start / period + 1e-9);
-  for (let i = -lead; start + i * period < duration - 1e-6; i++) {
-    // Not rounded: text of such a sheet says one tempo, and not the time of each beat.
+  for (let i = 0; start + i * period < duration - 1e-6; i++) {
+    // Exactly so, not rounded: then the sheet's text tells one tempo, and not the time of each beat.
     const beat = start + i * period;
     beats.push(beat);
-    if (((i % meter) + meter) % meter === 0) downbeats.push(beat);
+    if ((i - pickup + meter) % meter === 0) downbeats.push(beat);
   }
   return { ...sheet, beats, downbeats, chords: onBeats(sheet.chords, beats, duration) };
 }
@@ -145,7 +146,7 @@ function onBeats(chords, beats, duration) {
   }
   return moved.map((chord, i) => ({
     ...chord,
-    end_seconds: round(moved[i + 1]?.start_seconds ?? duration),
+    end_seconds: moved[i + 1]?.start_seconds ?? duration,
   }));
 }
 
@@ -173,7 +174,7 @@ export function withChords(sheet, start, end, labels) {
   function share(i) {
     const onGrid = (i * (grid.length - 1)) / labels.length;
     if (Number.isInteger(onGrid)) return grid[onGrid];
-    return round(start + ((end - start) * i) / labels.length);
+    return start + ((end - start) * i) / labels.length;
   }
   const before = sheet.chords
     .filter((c) => c.start_seconds < start - 1e-6)
@@ -211,5 +212,3 @@ export function pulseOfTaps(taps) {
   const period = above / below;
   return { tempo: 60 / period, first: meanTime - meanIndex * period };
 }
-
-const round = (seconds) => Math.round(seconds * 1e4) / 1e4;

@@ -75,7 +75,10 @@ export class SheetTools extends EventTarget {
     $("#tap-count").textContent = "";
     if (!pulse || !this.#sheet) return;
     if (pulse.tempo < TEMPO.min || pulse.tempo > TEMPO.max) notify(t("odd_tempo"), "bad");
-    else this.#setPulse(playing ? pulse : { tempo: pulse.tempo });
+    else {
+      const tempo = Math.round(pulse.tempo * 10) / 10;
+      this.#setPulse(playing ? { tempo, first: pulse.first } : { tempo });
+    }
   }
 
   #setTempo(tempo) {
@@ -90,7 +93,7 @@ export class SheetTools extends EventTarget {
     const sheet = this.#sheet;
     if (!sheet) return;
     const present = {
-      tempo: this.#tempo ?? change.tempo,
+      tempo: this.#tempo ? Math.round(this.#tempo * 1000) / 1000 : change.tempo,
       meter: meterOf(sheet),
       first: sheet.downbeats[0] ?? sheet.chords[1]?.start_seconds ?? 0,
     };

@@ -25,7 +25,7 @@ export function setUpShortcuts(studio, transport) {
     if (target.closest("dialog[open]") || target.matches(TYPING)) return;
     // These have keys of their own.
     if (event.key === " " && target.closest(PRESSING)) return;
-    if (event.key.startsWith("Arrow") && target.matches("input, [role=radiogroup] *")) return;
+    if (/^(Arrow|Home)/.test(event.key) && target.matches("input")) return;
     const action = actions[event.key];
     if (!action) return;
     event.preventDefault();

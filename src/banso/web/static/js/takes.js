@@ -49,7 +49,7 @@ export class Takes extends EventTarget {
     const bar = card && $("progress", card);
     if (bar) bar.value = job.progress;
     const line = card && $(".state", card);
-    if (line) line.textContent = stateText(job);
+    if (line) line.textContent = this.#state(job);
   }
 
   #card(job, letter) {
@@ -60,7 +60,7 @@ export class Takes extends EventTarget {
   }
 
   #body(job, letter, selected) {
-    const about = h("div", { class: "about" }, h("strong", {}, this.#title(job)), h("span", { class: "state" }, stateText(job)));
+    const about = h("div", { class: "about" }, h("strong", {}, this.#title(job)), h("span", { class: "state" }, this.#state(job)));
     const body = h("div", { class: "body" }, about);
     if (OPEN.includes(job.state)) {
       body.append(
@@ -73,15 +73,19 @@ export class Takes extends EventTarget {
   }
 
   #title(job) {
-    const { style, parts, repaint } = job.request;
+    const { style, parts } = job.request;
     const words = [styleName(style ?? "")];
     if (parts?.length) words.push(parts.map((part) => t(`part_${part}`)).join(", "));
-    if (repaint) {
-      const spans = repaint.regions.map((r) => `${clock(r.start_seconds)}–${clock(r.end_seconds)}`).join(", ");
-      const from = this.#jobs.some((other) => other.id === repaint.job_id) ? this.letter(repaint.job_id) : "?";
-      words.push(t("repainted", { letter: from, spans }));
-    }
     return words.join(" · ");
+  }
+
+  #state(job) {
+    const { repaint } = job.request;
+    if (!repaint) return stateText(job);
+    const spans = repaint.regions.map((r) => `${clock(r.start_seconds)}–${clock(r.end_seconds)}`).join(", ");
+    const known = this.#jobs.some((other) => other.id === repaint.job_id);
+    const letter = known ? this.letter(repaint.job_id) : "?";
+    return `${t("repainted", { letter, spans })} · ${stateText(job)}`;
   }
 
   #doneButtons(job, letter, selected) {
@@ -98,9 +102,9 @@ export class Takes extends EventTarget {
 
   #downloads(job, letter) {
     const links = job.result.files.map((file) =>
-      h("li", {}, h("a", { href: `${file.url}?download=true`, download: "" }, fileName(file), h("small", {}, `${file.name.split(".").at(-1).toUpperCase()} · ${(file.size_bytes / MEGABYTE).toFixed(1)} MB`))),
+      h("li", {}, h("a", { href: `${file.url}?download=true`, download: "" }, h("span", {}, fileName(file)), h("small", {}, `${file.name.split(".").at(-1).toUpperCase()} · ${sizeOf(file)}`))),
     );
-    const own = h("li", {}, h("button", { type: "button", class: "link", onclick: () => this.#say("mixdown", job) }, t("file_own_mix"), h("small", {}, "WAV")));
+    const own = h("li", {}, h("button", { type: "button", class: "link", onclick: () => this.#say("mixdown", job) }, h("span", {}, t("file_own_mix")), h("small", {}, "WAV")));
     const mix = job.result.files.find((file) => file.role === "mix");
     const player = mix && h("audio", { controls: true, preload: "none", src: mix.url, "aria-label": t("file_mix") });
     return h(
@@ -143,5 +147,8 @@ function stateText(job) {
   if (job.state === "cancelled") return t("cancelled");
   return t("seed_of", { seed: job.result.seed });
 }
+
+const sizeOf = ({ size_bytes: size }) =>
+  size < MEGABYTE / 10 ? `${Math.ceil(size / 1000)} kB` : `${(size / MEGABYTE).toFixed(1)} MB`;
 
 const fileName = (file) => tOr(`file_${file.role}`, tOr(`part_${file.role}`, file.role));

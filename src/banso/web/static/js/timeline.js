@@ -5,8 +5,10 @@ import Regions from "../vendor/wavesurfer/regions.esm.js";
 import { $, clock, h } from "./dom.js";
 
 const COLUMNS = 4000;
-const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8, 12, 16];
-const LEAST_PIXELS_PER_SECOND = 12;
+const ZOOMS = [0.125, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8];
+const NORMAL_ZOOM = ZOOMS.indexOf(1);
+// A bar of two seconds then has room for two chords.
+const READABLE_PIXELS_PER_SECOND = 36;
 const MIN_REGION_SECONDS = 0.5;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -37,7 +39,7 @@ export class Timeline extends EventTarget {
   #cursor = $("#cursor");
   #wave = null;
   #regions = null;
-  #zoom = 0;
+  #zoom = NORMAL_ZOOM;
   #quiet = false;
   duration = 0;
 
@@ -54,7 +56,7 @@ export class Timeline extends EventTarget {
 
   get pixelsPerSecond() {
     const fit = this.#scroller.clientWidth / Math.max(this.duration, 0.1);
-    return Math.max(fit, Math.min(LEAST_PIXELS_PER_SECOND, 30)) * ZOOMS[this.#zoom];
+    return Math.max(fit, Math.max(fit, READABLE_PIXELS_PER_SECOND) * ZOOMS[this.#zoom]);
   }
 
   /** Show a voice. */
@@ -87,7 +89,7 @@ export class Timeline extends EventTarget {
   clear() {
     this.#wave?.destroy();
     this.#wave = this.#regions = null;
-    this.#zoom = 0;
+    this.#zoom = NORMAL_ZOOM;
     this.duration = 0;
   }
 

@@ -62,8 +62,9 @@ export class Transport {
 
   tick() {
     const { player } = this.#studio;
-    const shown = `${clock(player.time, true)} / ${clock(player.duration)}`;
-    if ($("#time").textContent !== shown) $("#time").textContent = shown;
+    const [now, whole] = [clock(player.time, true), clock(player.duration)];
+    if ($("#time .now").textContent !== now) $("#time .now").textContent = now;
+    if ($("#time .of b").textContent !== whole) $("#time .of b").textContent = whole;
     // Decibels, because that is how loud it seems.
     const db = 20 * Math.log10(player.level() + 1e-6);
     $("#level").value = Math.max(0, 1 + db / 48);
