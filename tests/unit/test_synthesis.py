@@ -115,6 +115,20 @@ def test_steady_tones_have_no_clicks():
     assert np.abs(played).max() == pytest.approx(0.3, rel=0.02)
 
 
+@pytest.mark.parametrize("note", ["C1", "D1", "A1", "C2", "A2"])
+def test_bass_tones_have_no_images(note):
+    tone = {"C1": 0, "D1": 2, "A1": 9, "C2": 12, "A2": 21}[note]
+    packed = np.zeros((60, p.NUM_PARAMETERS), np.float32)
+    packed[:, [tone, p.NUM_TONES + tone]] = 0.3**p.COMPRESSION
+    played = synthesize(p.Parameters.from_array(packed))[0][4 * p.HOP_LENGTH : -4 * p.HOP_LENGTH]
+    spectrum = np.abs(np.fft.rfft(played * np.blackman(len(played)))) ** 2
+    hz = np.fft.rfftfreq(len(played), 1 / RATE)
+    outside = spectrum[np.abs(hz - p.tone_hz()[tone]) > 5].sum()
+    # Half the value at 0 Hz left images of the tone at -25 dB.
+    assert 10 * np.log10(outside / spectrum.sum()) < -45
+    assert rms_db(played) == pytest.approx(20 * np.log10(0.3 / np.sqrt(2)), abs=0.05)
+
+
 def test_the_seed_decides_the_noise():
     packed = np.zeros((8, p.NUM_PARAMETERS), np.float32)
     packed[:, p.SIZES[0] + p.SIZES[1] :][:, : p.SIZES[2]] = 0.4

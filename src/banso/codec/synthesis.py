@@ -131,6 +131,8 @@ class Synthesizer:
 
         def spread(values: NDArray[np.complex128]) -> NDArray[np.complex64]:
             values = np.where(mirrored, values.conj(), values)
+            # A bass tone reaches 0 Hz, where both halves of a real signal's spectrum add up.
+            values = np.where(bins == 0, 2 * values.real, values)
             total = np.empty(size, dtype=np.complex64)
             total.real = np.bincount(flat.ravel(), values.real.ravel(), size)
             total.imag = np.bincount(flat.ravel(), values.imag.ravel(), size)
