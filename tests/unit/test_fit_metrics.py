@@ -10,7 +10,7 @@ pytest.importorskip("librosa", reason="needs the eval extra")
 from banso.eval.fit import Fit, measure_fit, rank
 from banso.eval.frechet import added, frechet_distance, frechet_interval, moments_of
 from banso.eval.hearing import hear
-from banso.eval.pulse import downbeat_f1, tempo_of, tempo_stability
+from banso.eval.pulse import downbeat_accent, downbeat_f1, tempo_of, tempo_stability
 from banso.eval.scoring import Reference
 from banso.eval.sung import hear_singing
 from banso.leadsheet import ChordSpan, LeadSheet, SungNote
@@ -101,6 +101,13 @@ def test_bars_begin_where_harmony_changes(fitting, foreign):
     assert downbeat_f1(downbeats, 4, 120.0, fitting) > 0.85
     assert downbeat_f1(downbeats, 4, 120.0, foreign) < 0.5
     assert np.isnan(downbeat_f1(downbeats[:1], 4, 120.0, fitting))
+
+
+def test_downbeats_are_accented_and_other_beats_are_not(fitting):
+    beats = np.arange(0, SECONDS, 0.5)
+    assert downbeat_accent(beats, beats[::4], fitting) > 0.9
+    assert downbeat_accent(beats, beats[1::4], fitting) < 0.5
+    assert np.isnan(downbeat_accent(beats, beats, fitting))
 
 
 def test_a_band_that_speeds_up_is_less_stable(fitting):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from banso.eval.hearing import ANALYSIS_RATE, CHROMA_HOP, ONSET_HOP, Array, Heard, track_beats
 from banso.eval.metrics import BEAT_TOLERANCE_SECONDS
+from banso.eval.statistics import separation
 
 _TEMPO_TOLERANCE = 0.04
 _WINDOW_SECONDS, _STEP_SECONDS = 8.0, 2.0
@@ -44,6 +45,29 @@ def downbeat_f1(
     return float(mir_eval.beat.f_measure(downbeats, estimated, BEAT_TOLERANCE_SECONDS))
 
 
+def downbeat_accent(
+    beats: NDArray[np.float64], downbeats: NDArray[np.float64], heard: Heard
+) -> float:
+    """Probability that a band accents a downbeat of the score more than another of its beats.
+
+    An accent is a change of harmony and a strike of the bass, as in `track_downbeats`; but nothing
+    is tracked, so a band is not judged for a bar that is found half a bar late.
+
+    Args:
+        beats: Of the score, in seconds.
+        downbeats: Those of them that begin a bar.
+        heard: The band.
+
+    Returns:
+        Score in [0, 1]; 0.5 is chance. NaN without two beats of either kind.
+    """
+    first = np.isin(beats, downbeats)
+    if first.sum() < 2 or (~first).sum() < 2:
+        return float("nan")
+    accent = _accent(heard, beats)
+    return separation(accent[first], accent[~first])
+
+
 def track_downbeats(heard: Heard, beats_per_bar: int, tempo_bpm: float) -> NDArray[np.float64]:
     """Find the first beats of bars: where harmony changes and the bass strikes most.
 
@@ -58,7 +82,7 @@ def track_downbeats(heard: Heard, beats_per_bar: int, tempo_bpm: float) -> NDArr
     beats = track_beats(heard.onset_strength, tempo_bpm)
     if len(beats) < 2 * beats_per_bar:
         return np.zeros(0)
-    accent = _standardized(_harmonic_change(heard, beats)) + _standardized(_strikes(heard, beats))
+    accent = _accent(heard, beats)
     first = int(np.argmax([accent[k::beats_per_bar].mean() for k in range(beats_per_bar)]))
     return beats[first::beats_per_bar]
 
@@ -83,6 +107,11 @@ def tempo_stability(heard: Heard) -> float:
         for start in range(0, len(curve) - size + 1, step)
     ]
     return float(np.mean(np.abs(np.array(periods) / whole - 1) <= _TEMPO_TOLERANCE))
+
+
+def _accent(heard: Heard, beats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Change of harmony and strike of the bass at each beat, each in standard deviations."""
+    return _standardized(_harmonic_change(heard, beats)) + _standardized(_strikes(heard, beats))
 
 
 def _harmonic_change(heard: Heard, beats: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from banso.eval.metrics import (
     note_weights,
 )
 from banso.eval.observation import Observation
-from banso.eval.pulse import downbeat_f1, tempo_of, tempo_stability
+from banso.eval.pulse import downbeat_accent, downbeat_f1, tempo_of, tempo_stability
 from banso.eval.sung import Sung
 from banso.leadsheet import ChordSpan, LeadSheet
 
@@ -31,6 +31,7 @@ METRICS = (
     "true_chroma_cosine",
     "beat_f1",
     "downbeat_f1",
+    "downbeat_accent",
     "onset_sync",
     "retrieval",
 )
@@ -135,10 +136,12 @@ def _harmony(heard: Heard, reference: Reference, seconds: float) -> Mapping[str,
 def _pulse(heard: Heard, reference: Reference, seconds: float) -> Mapping[str, float]:
     beats = reference.beats
     downbeats = np.array(reference.sheet.downbeats, dtype=np.float64)
-    meter = reference.sheet.beats_per_bar
+    downbeats, asked = downbeats[downbeats < seconds], beats[beats < seconds]
+    meter, tempo_bpm = reference.sheet.beats_per_bar, tempo_of(beats)
     return {
-        "beat_f1": heard_beat_f1(beats[beats < seconds], heard),
-        "downbeat_f1": downbeat_f1(downbeats[downbeats < seconds], meter, tempo_of(beats), heard),
+        "beat_f1": heard_beat_f1(asked, heard),
+        "downbeat_accent": downbeat_accent(asked, downbeats, heard),
+        "downbeat_f1": downbeat_f1(downbeats, meter, tempo_bpm, heard),
     }
 
 
