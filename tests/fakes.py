@@ -68,7 +68,7 @@ class FakePlanner:
     """Hears G major."""
 
     def answer(self, vocal):
-        chord = np.full((len(vocal) // 4, 25), -5, np.float32)
+        chord = np.full((len(vocal) // 4, 25), -50, np.float32)
         chord[:, 7] = -0.1
         return PlanAnswers(chord)
 

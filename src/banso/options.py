@@ -12,6 +12,7 @@ from banso.config import SamplerConfig
 from banso.errors import ConfigError
 from banso.fileformats import FORMATS
 from banso.leadsheet import LeadSheet
+from banso.wishes import Wishes
 
 # Beyond this a voice is not balanced any more but muted or alone.
 VOCAL_GAIN_RANGE_DB = (-40.0, 40.0)
@@ -34,8 +35,12 @@ class GenerationOptions:
         num_steps: Sampler steps; None takes the bundle's own.
         guidance_scale: How strictly to follow the voice, 1.0 = no guidance; None as above.
         lead_sheet: Beats and chords to obey, as far as known.
-        plan: What to do without a lead sheet: `auto` makes one of what the bundle's planner hears
-            in the voice, `none` leaves beats and chords to the denoiser.
+        plan: What to do about what is not given: `auto` finds key, beats and chords in the voice,
+            `none` leaves them to the denoiser.
+        bpm: Tempo to obey exactly; where the beats are is found in the voice.
+        key: Key to stay in, such as `Am` or `F#:min`; narrows the choice of chords.
+        chords: Progression to obey, a chord for each bar, again and again, such as `C Am F G`.
+        count_in: Whether sticks count the singer in, if the recording leaves room for it.
         tuning_hz: Frequency of the band's A4, 428 to 452 Hz; None tunes the band to the voice, or
             to the parts that are there already.
         parts: Which of `drums`, `bass`, `harmony` and `extra` to write; none for the whole band, or
@@ -55,6 +60,10 @@ class GenerationOptions:
     guidance_scale: float | None = None
     lead_sheet: LeadSheet | None = None
     plan: str = "auto"
+    bpm: float | None = None
+    key: str | None = None
+    chords: str | None = None
+    count_in: bool = False
     tuning_hz: float | None = None
     parts: tuple[str, ...] = ()
     others: Path | Audio | None = None
@@ -65,6 +74,10 @@ class GenerationOptions:
     def __post_init__(self) -> None:
         if self.plan not in PLANS:
             raise ConfigError(f"plan is '{self.plan}'; choose one of {', '.join(PLANS)}")
+        if self.plan == "none" and self.key is not None:
+            raise ConfigError("a key can be obeyed by a plan only; leave out key or plan none")
+        # Checks them.
+        _ = self.wishes
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"seed is {self.seed}; choose 0 to {MAX_SEED}")
         if self.num_steps is not None and not 1 <= self.num_steps <= 1000:
@@ -86,6 +99,11 @@ class GenerationOptions:
             raise ConfigError(f"keep is '{self.keep}'; choose one of {', '.join(KEEPS)}")
         if self.stems and self.others is not None and not self.parts:
             raise ConfigError("stems beside parts that are there already: name the parts to write")
+
+    @property
+    def wishes(self) -> Wishes:
+        """What the plan must obey."""
+        return Wishes(lead_sheet=self.lead_sheet, bpm=self.bpm, key=self.key, chords=self.chords)
 
     @property
     def tuning_cents(self) -> float | None:

@@ -30,6 +30,7 @@ from banso.renditions import Brief, Rendition, Studio
 from banso.repaint import as_sound, repaint, repainted
 from banso.report import check_drawable
 from banso.results import Accompaniment, BundleName, FileResult, Provenance
+from banso.song_plan import SongPlan
 from banso.stopwatch import Stopwatch
 from banso.variations import Choice, perform_variations
 
@@ -137,6 +138,20 @@ class Accompanist(Player):
             for rendition, own in zip(choice.kept, paths, strict=True)
         )
         return dataclasses.replace(best, alternatives=tuple(others))
+
+    def analyze(self, vocals: Recording, options: GenerationOptions | None = None) -> SongPlan:
+        """Find key, tempo, beats, chords and sung notes of a voice.
+
+        Args:
+            vocals: An `Audio`, or a file as `AudioReader` opens it.
+            options: What is fixed (lead sheet, bpm, key, chords) and the tuning; None for nothing.
+
+        Raises:
+            AudioError: If the recording cannot be used.
+            ConfigError: If what is fixed cannot be obeyed.
+        """
+        options = options or GenerationOptions()
+        return self.song_plan(self.listen(vocals, options.tuning_cents), options)
 
     def repaint(
         self,

@@ -17,12 +17,11 @@ from banso.generation import (
 )
 from banso.leadsheet import LeadSheet
 from banso.listening import Listening, listen
-from banso.onsets import find_events
 from banso.options import GenerationOptions
-from banso.planning import Planner, make_plan
-from banso.pulse import find_pulse
+from banso.planning import Planner
 from banso.results import BundleName
 from banso.sampler import ConditionalDenoiser
+from banso.song_plan import SongPlan, plan_song
 
 
 class Player:
@@ -72,14 +71,45 @@ class Player:
         return listen(recording, self.codec.sample_rate, self.codec.hop_length, tuning_cents)
 
     def plan(self, listening: Listening, options: GenerationOptions) -> LeadSheet | None:
-        """Return the beats and chords to obey: those given, else those heard, if asked for."""
-        if options.lead_sheet is not None or options.plan == "none" or self.planner is None:
-            return options.lead_sheet
-        vocal = assemble(listening.features, self._frame_rate)[:, VOCAL]
-        answers = self.planner.answer(vocal)
-        seconds = listening.duration_seconds
-        pulse = find_pulse(find_events(listening.features, self._frame_rate), seconds)
-        return make_plan(answers, self._frame_rate, seconds, pulse)
+        """Return the beats and chords to obey: what is given, and the rest if it is asked for.
+
+        Args:
+            listening: As `listen` gives it.
+            options: What is given, and whether to find the rest in the voice.
+
+        Raises:
+            ConfigError: If given chords need bars, and nothing in the voice tells of any.
+        """
+        wishes = options.wishes
+        if options.plan == "none":
+            if wishes.bpm is None and wishes.chords is None:
+                return options.lead_sheet
+            return self.song_plan(listening, options).fixed_part(wishes)
+        plan = self.song_plan(listening, options)
+        # Who wants to be counted in wants bars, however uncertain.
+        return plan.sheet if options.count_in else plan.obeyed
+
+    def song_plan(self, listening: Listening, options: GenerationOptions) -> SongPlan:
+        """Find key, tempo, beats, chords and sung notes, around what is given.
+
+        Args:
+            listening: As `listen` gives it.
+            options: What is given.
+
+        Raises:
+            ConfigError: If given chords need bars, and nothing in the voice tells of any.
+        """
+        opinion = None
+        if self.planner is not None:
+            vocal = assemble(listening.features, self._frame_rate)[:, VOCAL]
+            opinion = self.planner.answer(vocal).chord
+        return plan_song(
+            listening.features,
+            self._frame_rate,
+            listening.duration_seconds,
+            wishes=options.wishes,
+            opinion=opinion,
+        )
 
     def condition(
         self,

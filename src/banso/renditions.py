@@ -13,11 +13,13 @@ import numpy as np
 
 from banso.audio import Recording, Samples, summed
 from banso.conditioning import PART_NAMES
+from banso.count_in import counted_in, plan_count_in
 from banso.decoding import Codec
-from banso.delivery import Delivery
+from banso.delivery import OUTPUT_SAMPLE_RATE, Delivery
 from banso.generation import EvaluationCount, OnProgress
 from banso.leadsheet import LeadSheet
 from banso.listening import Listening
+from banso.notes import sung_notes
 from banso.options import GenerationOptions
 from banso.others import Others, encode_sum
 from banso.player import Player
@@ -128,6 +130,7 @@ def perform(player: Player, brief: Brief, seed: int, studio: Studio) -> Renditio
         together = summed(sound.blocks() for sound in stems.values())
     else:
         together = _play(player, brief, condition(player, brief, studio), seed, studio, count)
+        together = _counted(together, player, brief)
     raw = studio.scratch()
     whole = record(together, brief.num_samples, raw)
     # A part may reach higher than all of them together.
@@ -157,6 +160,7 @@ def _in_turn(
         # The same noise for every part would tell each what the others made of it.
         own_seed = seed if index == 0 else _seed_of(seed, index)
         sound = _play(player, brief, conditioning, own_seed, stage, count)
+        sound = _counted(sound, player, brief, clicks=index == 0)
         stems[part] = studio.scratch()
         yield part, stems[part], record(sound, brief.num_samples, stems[part])
 
@@ -210,6 +214,18 @@ def _play(
     latents = studio.watch.timed(generated, "denoise")
     decoded = player.decode(latents, brief.num_samples, brief.listening.tuning_cents)
     return studio.watch.timed(decoded, "decode")
+
+
+def _counted(
+    sound: Iterator[Samples], player: Player, brief: Brief, *, clicks: bool = True
+) -> Iterator[Samples]:
+    """Let sticks count the singer in, if asked for."""
+    if not brief.options.count_in:
+        return sound
+    frame_rate = player.codec.sample_rate / player.codec.hop_length
+    first = next(iter(sung_notes(brief.listening.features, frame_rate)), None)
+    planned = plan_count_in(brief.lead_sheet, None if first is None else first.start_seconds)
+    return counted_in(sound, planned, OUTPUT_SAMPLE_RATE, clicks=clicks)
 
 
 def _seed_of(seed: int, index: int) -> int:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from banso.chord_names import key_label_of
 from banso.chords import Chord, parse_chord
-from banso.errors import ConfigError, DataError
+from banso.errors import ConfigError
 from banso.harmony import (
     Choice,
     Harmony,
@@ -27,66 +26,15 @@ from banso.measures import Measures, covering, measures_of
 from banso.notes import sung_notes
 from banso.onsets import find_events
 from banso.planning import SURE_OF_BEATS
-from banso.progression import check_progression, lay_out
+from banso.progression import lay_out
 from banso.pulse import FASTEST_BPM, SLOWEST_BPM, Pulse, find_pulse, pulse_at
+from banso.wishes import Wishes
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 # Where a user's chords leave less than this open, nothing is put in.
 _LEAST_GAP_SECONDS = 0.25
-BPM_RANGE = (30.0, 300.0)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
-    """What a user fixed.
-
-    Attributes:
-        lead_sheet: Beats, chords and key, as far as they are to be obeyed.
-        bpm: Tempo in beats a minute, 30 to 300; the beats' phase is found in the voice.
-        key: MIREX label, or as musicians write it: `Am`, `C`.
-        chords: A progression for the whole song, see `banso.progression`.
-
-    Raises:
-        ConfigError: If a value makes no sense, or two of them contradict each other.
-    """
-
-    lead_sheet: LeadSheet | None = None
-    bpm: float | None = None
-    key: str | None = None
-    chords: str | None = None
-
-    def __post_init__(self) -> None:
-        lowest, highest = BPM_RANGE
-        if self.bpm is not None and not lowest <= self.bpm <= highest:
-            raise ConfigError(f"bpm is {self.bpm}; choose {lowest:.0f} to {highest:.0f}")
-        if self.key is not None:
-            _checked_key(self.key)
-        if self.chords is not None:
-            check_progression(self.chords)
-        sheet = self.lead_sheet or LeadSheet()
-        for name, given, inside in (
-            ("bpm", self.bpm, sheet.beats),
-            ("chords", self.chords, sheet.chords),
-            ("key", self.key, sheet.key),
-        ):
-            if given is not None and inside:
-                raise ConfigError(
-                    f"the plan has its own {name}; leave {name} out or change the plan"
-                )
-
-    @property
-    def fixed_key(self) -> str | None:
-        """MIREX label of the key that was given in either way."""
-        if self.key is not None:
-            return _checked_key(self.key)
-        return None if self.lead_sheet is None else self.lead_sheet.key
-
-    @property
-    def fixes_anything(self) -> bool:
-        """Whether there is anything to obey."""
-        return any(x is not None for x in (self.lead_sheet, self.bpm, self.key, self.chords))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +81,14 @@ class SongPlan:
     def obeyed(self) -> LeadSheet:
         """The sheet without beats that are too uncertain."""
         return self.sheet if self.sure_of_beats else replace(self.sheet, beats=(), downbeats=())
+
+    def fixed_part(self, wishes: Wishes) -> LeadSheet | None:
+        """Return only what the user fixed, and the beats that it needs; None for nothing."""
+        if wishes.bpm is None and wishes.chords is None:
+            return wishes.lead_sheet
+        given = wishes.lead_sheet or LeadSheet()
+        chords = self.sheet.chords if wishes.chords is not None else given.chords
+        return replace(given, beats=self.sheet.beats, downbeats=self.sheet.downbeats, chords=chords)
 
 
 def plan_song(
@@ -261,16 +217,6 @@ def _find_key(
 def _key_number(label: str) -> int:
     chord = parse_chord(label)
     return (chord.root or 0) + 12 * chord.is_minor
-
-
-def _checked_key(text: str) -> str:
-    try:
-        label = key_label_of(text)
-        if parse_chord(label).root is None:
-            raise DataError(f"'{text}' is no key")
-    except DataError as error:
-        raise ConfigError(f"key cannot be read: {error}") from error
-    return label
 
 
 def _filled(

@@ -1,4 +1,5 @@
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from banso.leadsheet import ChordSpan, LeadSheet
 from banso.loudness import LoudnessMeter
 from banso.mixing import ACCOMPANIMENT_BELOW_VOCALS_LU, balance
 from banso.options import GenerationOptions, OutputOptions
+from banso.pulse import Pulse
 from banso.stopwatch import Stopwatch
 from banso.survey import survey
 from conftest import sing
@@ -188,14 +190,48 @@ def test_a_given_lead_sheet_wins_over_the_plan(accompanist, voice):
     assert listening.duration_seconds == 2.0
     planned = accompanist.plan(listening, GenerationOptions())
     assert planned.chords == (ChordSpan(0.0, 2.0, "G:maj"),)
-    for plan in ("none", "auto"):
-        assert accompanist.plan(listening, GenerationOptions(lead_sheet=GIVEN, plan=plan)) is GIVEN
+    given = GenerationOptions(lead_sheet=GIVEN)
+    assert accompanist.plan(listening, given).chords == GIVEN.chords
+    assert accompanist.plan(listening, replace(given, plan="none")) is GIVEN
     assert accompanist.plan(listening, GenerationOptions(plan="none")) is None
+
+
+def test_with_plan_none_only_what_is_fixed_is_obeyed(accompanist, voice):
+    listening = accompanist.listen(voice)
+    fixed = accompanist.plan(listening, GenerationOptions(plan="none", bpm=90.0))
+    assert np.diff(fixed.beats) == pytest.approx(60 / 90, abs=2e-4)
+    assert (fixed.chords, fixed.key) == ((), None)
+    both = accompanist.plan(listening, GenerationOptions(plan="none", bpm=90.0, chords="A"))
+    assert both.chords == (ChordSpan(0.0, 2.0, "A:maj"),)
+    with pytest.raises(ConfigError, match="key"):
+        GenerationOptions(plan="none", key="C")
+
+
+def test_without_a_planner_the_melody_alone_is_harmonised(accompanist, voice):
     accompanist.planner = None
-    assert accompanist.plan(listening, GenerationOptions()) is None
+    plan = accompanist.plan(accompanist.listen(voice), GenerationOptions(key="C"))
+    assert plan.key == "C:maj"
+    assert plan.chords[0].start_seconds == 0
+    assert plan.chords[-1].end_seconds == 2.0
 
 
-def test_the_plan_is_obeyed_and_told(accompanist, voice):
+def test_the_count_in_needs_bars_and_room(accompanist, voice):
+    late = Audio(np.pad(voice.samples, ((0, 0), (3 * voice.sample_rate, 0))), voice.sample_rate)
+    beats = tuple(0.5 * index for index in range(10))
+    sheet = LeadSheet(beats=beats, downbeats=beats[::2], chords=(ChordSpan(0.0, 5.0, "C:maj"),))
+    options = GenerationOptions(seed=1, lead_sheet=sheet, count_in=True)
+    samples = accompanist.accompany(late, options).audio.samples
+    assert samples.shape[1] == late.resampled(44_100).num_samples
+    level = [np.abs(samples[:, int(t * 44_100) : int((t + 0.06) * 44_100)]).max() for t in beats]
+    assert min(level[4:6]) > 10 * np.abs(samples[:, : 2 * 44_100 - 10]).max()
+    assert np.abs(samples[:, 3 * 44_100 :]).max() > 0.01
+    with pytest.raises(ConfigError, match="where bars are"):
+        accompanist.accompany(voice, GenerationOptions(plan="none", count_in=True))
+
+
+def test_the_plan_is_obeyed_and_told(accompanist, voice, monkeypatch):
+    pulse = Pulse(np.arange(0.1, 2.0, 0.5), np.array([0.1]), 0.9, 120.0, ())
+    monkeypatch.setattr("banso.song_plan.find_pulse", lambda events, seconds: pulse)
     options = GenerationOptions(seed=1)
     listening = accompanist.listen(voice)
     rows = accompanist.condition(listening, options, accompanist.plan(listening, options))

@@ -7,7 +7,8 @@ from banso import features
 from banso.errors import ConfigError
 from banso.leadsheet import ChordSpan, LeadSheet
 from banso.progression import lay_out
-from banso.song_plan import SongPlan, Wishes, plan_song
+from banso.song_plan import SongPlan, plan_song
+from banso.wishes import Wishes
 
 RATE = 44_100
 FRAME_RATE = RATE / features.HOP_LENGTH
