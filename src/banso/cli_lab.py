@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
+from banso.cli_prepare import prepare_app
 from banso.console import needing_extra, progress_bar, reporting_errors
 
-prepare_app = typer.Typer(help="Make training data.", no_args_is_help=True)
 train_app = typer.Typer(help="Train the codec, the denoiser or the planner.", no_args_is_help=True)
 
 ConfigOption = Annotated[
@@ -37,36 +37,6 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(train_app, name="train")
 
 
-@prepare_app.command(name="pop909")
-def prepare_pop909(
-    root: Annotated[Path, typer.Option(help="Folder that holds POP909, or its archive.")],
-    out: OutOption,
-    num_items: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many items, existing ones included.")
-    ] = None,
-    max_seconds: Annotated[float, typer.Option(help="Longest item, in seconds.")] = 96.0,
-    items_per_song: Annotated[
-        int, typer.Option(min=1, help="Items of each training song, all different.")
-    ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
-    workers: WorkersOption = None,
-) -> None:
-    """Arrange POP909's songs for bands, render them, and sing them; a stopped run goes on."""
-    with reporting_errors():
-        with needing_extra("train"):
-            from banso.data import prepare
-        _show_log()
-        prepare.prepare_pop909(
-            root,
-            out,
-            num_items=num_items,
-            max_seconds=max_seconds,
-            items_per_song=items_per_song,
-            seed=seed,
-            workers=workers,
-        )
-
-
 @prepare_app.command(name="voices")
 def prepare_voices(
     root: Annotated[Path, typer.Option(help="Folder that holds POP909.")],
@@ -85,8 +55,8 @@ def prepare_voices(
         typer.echo(f"{count} new voices encoded in {out}")
 
 
-@prepare_app.command(name="stems")
-def prepare_stems(
+@prepare_app.command(name="codec")
+def prepare_codec(
     root: Annotated[Path, typer.Option(help="Folder of one song: one audio file per stem.")],
     out: OutOption,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",

@@ -6,6 +6,7 @@ import pytest
 from band_songs import raw_song, tiny_song
 from banso.data.manifest import sha256_of, split_of
 from banso.data.prepare import choose_excerpt, plan, prepare_pop909
+from banso.data.studio import Studio
 from banso.errors import DataError
 from banso.files import read_audio
 
@@ -58,7 +59,7 @@ def test_resumes_and_repeats_itself(corpus, tmp_path):
 
 def test_held_out_songs_come_first_and_rounds_follow(tmp_path):
     corpus = [raw_song(f"{i:03d}") for i in range(60)]
-    tasks = plan(corpus, tmp_path, 8.0, 2, 0)
+    tasks = plan(corpus, tmp_path, 8.0, 2, 0, Studio(soundfonts=()))
     splits = [split_of(task.raw.song_id) for task in tasks]
     num_held_out = sum(split != "train" for split in splits)
     assert "train" not in splits[:num_held_out]

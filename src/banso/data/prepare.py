@@ -1,56 +1,60 @@
-"""Make training items from POP909: excerpt, transpose, arrange, render, sing, write.
+"""Make training items from scores: excerpt, transpose, arrange, render, sing, write.
 
-Each item depends only on its song, its name and the seed, so any number of workers, in any order,
-stopped and resumed at will, write the same files.
+Each item depends only on its song, its name, the seed and what the studio holds, so any number of
+workers, in any order, stopped and resumed at will, write the same files.
 """
 
 import argparse
 import hashlib
 import logging
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from banso.audio import Audio
-from banso.data.arranger import arrange, choose_style
+from banso.data.arranger import Band, arrange, choose_style
 from banso.data.augment import augment_vocals
+from banso.data.items import write_sounds
 from banso.data.manifest import (
     ITEM_FILE,
     ITEMS_FOLDER,
     Item,
     Manifest,
     build_manifest,
-    sha256_of,
     split_of,
     write_item,
 )
+from banso.data.passages import with_interlude, with_intro
+from banso.data.pianist import play_written
 from banso.data.render import SAMPLE_RATE, SoundFont, find_soundfonts, render_band
-from banso.data.singer import sing
+from banso.data.sampled import sing_with
 from banso.data.song import Song
-from banso.data.sources.pop909 import RawSong, read_corpus, read_song
+from banso.data.sources.pop909 import read_corpus
+from banso.data.studio import Studio
+from banso.data.workers import run_jobs
 from banso.errors import BansoError, DataError
-from banso.files import write_audio
 
 logger = logging.getLogger(__name__)
 
-VOCALS_FILE = "vocals.flac"
-ACCOMPANIMENT_FILE = "accompaniment.flac"
-PARTS_FOLDER = "parts"
-
 _LEAST_SUNG_SHARE = 0.4
 _SHORTEST_SECONDS = 8.0
+_INTRO_CHANCE, _INTERLUDE_CHANCE = 0.3, 0.2
 # MuseScore_General_Lite takes a second to decode and twice the time to play.
 _SOUNDFONT_WEIGHTS = {"FluidR3_GM": 0.6, "FluidR3Mono_GM": 0.3}
+
+
+class ScoreFile(Protocol):
+    """A score that is not yet understood."""
+
+    @property
+    def song_id(self) -> str:
+        """Corpus and name of the song."""
+
+    def read(self) -> Song:
+        """Understand it; raises `DataError` if it cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,15 +67,69 @@ class Task:
         folder: Where to write the item.
         max_seconds: Longest item.
         seed: Seed of the run.
-        soundfonts: SoundFonts to choose from.
+        studio: Instruments and singers.
     """
 
     item_id: str
-    raw: RawSong
+    raw: ScoreFile
     folder: Path
     max_seconds: float
     seed: int
-    soundfonts: tuple[SoundFont, ...]
+    studio: Studio
+
+    @property
+    def name(self) -> str:
+        """What the user is told if it is rejected."""
+        return self.item_id
+
+
+def prepare_songs(
+    corpus: Sequence[ScoreFile],
+    out: Path,
+    *,
+    studio: Studio | None = None,
+    num_items: int | None = None,
+    max_seconds: float = 96.0,
+    items_per_song: int = 1,
+    seed: int = 0,
+    workers: int | None = None,
+) -> Manifest:
+    """Make items from scores; continue where an earlier run stopped.
+
+    Test and validation songs come first, one item each, then the other songs in random order, and
+    further rounds over these, so a run that is stopped early has the widest choice of songs.
+
+    Args:
+        corpus: Scores of any source.
+        out: Folder of the data set; made if it does not exist.
+        studio: Instruments and singers; None for all SoundFonts, programmed drums, formant voices.
+        num_items: Stop after so many items, counting those that exist; None for all.
+        max_seconds: Longest item.
+        items_per_song: Items of each training song.
+        seed: Decides everything.
+        workers: Processes; None for one per core.
+
+    Returns:
+        Manifest of all complete items in `out`, which is also written there.
+
+    Raises:
+        DataError: If a SoundFont is missing or items would be too short.
+    """
+    if max_seconds < _SHORTEST_SECONDS:
+        raise DataError(f"items of {max_seconds} s are too short; use {_SHORTEST_SECONDS} or more")
+    studio = studio or Studio(soundfonts=tuple(find_soundfonts()))
+    tasks = plan(corpus, out, max_seconds, items_per_song, seed, studio)[:num_items]
+    missing = [task for task in tasks if not (task.folder / ITEM_FILE).is_file()]
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        rejected = run_jobs(make_item, missing, workers)
+    finally:
+        manifest = build_manifest(out)
+    logger.info(
+        "%d items in %s: %d new, %d rejected", len(manifest.items), out,
+        len(missing) - rejected, rejected,
+    )  # fmt: skip
+    return manifest
 
 
 def prepare_pop909(
@@ -84,10 +142,7 @@ def prepare_pop909(
     seed: int = 0,
     workers: int | None = None,
 ) -> Manifest:
-    """Make items from POP909; continue where an earlier run stopped.
-
-    Test and validation songs come first, one item each, then the other songs in random order, and
-    further rounds over these, so a run that is stopped early has the widest choice of songs.
+    """Make items from POP909 with what is installed; see `prepare_songs`.
 
     Args:
         root: Folder that holds POP909, unpacked or as its archive.
@@ -98,30 +153,22 @@ def prepare_pop909(
         seed: Decides everything.
         workers: Processes; None for one per core.
 
-    Returns:
-        Manifest of all complete items in `out`, which is also written there.
-
     Raises:
         DataError: If the corpus, a SoundFont or FluidSynth is missing.
     """
-    if max_seconds < _SHORTEST_SECONDS:
-        raise DataError(f"items of {max_seconds} s are too short; use {_SHORTEST_SECONDS} or more")
-    tasks = plan(read_corpus(root), out, max_seconds, items_per_song, seed)[:num_items]
-    missing = [task for task in tasks if not (task.folder / ITEM_FILE).is_file()]
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        rejected = _run(missing, workers or os.cpu_count() or 1)
-    finally:
-        manifest = build_manifest(out)
-    logger.info(
-        "%d items in %s: %d new, %d rejected", len(manifest.items), out,
-        len(missing) - rejected, rejected,
+    return prepare_songs(
+        read_corpus(root), out, num_items=num_items, max_seconds=max_seconds,
+        items_per_song=items_per_song, seed=seed, workers=workers,
     )  # fmt: skip
-    return manifest
 
 
 def plan(
-    corpus: Sequence[RawSong], out: Path, max_seconds: float, items_per_song: int, seed: int
+    corpus: Sequence[ScoreFile],
+    out: Path,
+    max_seconds: float,
+    items_per_song: int,
+    seed: int,
+    studio: Studio,
 ) -> list[Task]:
     """Return the tasks of a data set in the order of their making."""
     rng = np.random.default_rng(seed)
@@ -129,7 +176,6 @@ def plan(
     held_out = [raw for raw in shuffled if split_of(raw.song_id) != "train"]
     training = [raw for raw in shuffled if split_of(raw.song_id) == "train"]
     rounds = [(0, held_out)] + [(number, training) for number in range(items_per_song)]
-    soundfonts = tuple(find_soundfonts())
     return [
         Task(
             item_id=f"{raw.song_id}-{number:02d}",
@@ -137,7 +183,7 @@ def plan(
             folder=out / ITEMS_FOLDER / f"{raw.song_id}-{number:02d}",
             max_seconds=max_seconds,
             seed=seed,
-            soundfonts=soundfonts,
+            studio=studio,
         )
         for number, songs in rounds
         for raw in songs
@@ -152,24 +198,26 @@ def make_item(task: Task) -> Item:
     """
     digest = hashlib.md5(task.item_id.encode(), usedforsecurity=False).hexdigest()
     rng = np.random.default_rng([task.seed, int(digest[:8], 16)])
-    score = read_song(task.raw)
+    score = task.raw.read()
     factor = float(rng.uniform(0.9, 1.12))
     start, end = choose_excerpt(score, task.max_seconds * factor, rng)
-    semitones = int(rng.integers(-5, 7))
-    song = score.excerpt(start, end).at_tempo(factor).transposed(semitones)
-    num_samples = min(
-        round(song.duration_seconds * SAMPLE_RATE), round(task.max_seconds * SAMPLE_RATE)
-    )
-    band = arrange(song, choose_style(song, rng), rng)
-    soundfont = _choose_soundfont(task.soundfonts, rng)
+    semitones = 0 if score.drums else int(rng.integers(-5, 7))
+    song = _with_passages(score.excerpt(start, end), rng).at_tempo(factor).transposed(semitones)
+    if song.duration_seconds > task.max_seconds:
+        song = song.excerpt(0.0, task.max_seconds)
+    num_samples = round(song.duration_seconds * SAMPLE_RATE)
+    band = _band(song, task.studio, rng)
+    soundfont = _choose_soundfont(task.studio.soundfonts, rng)
     rendered = render_band(band, num_samples, soundfont.path, rng)
-    vocals = sing(song.melody, num_samples, sample_rate=SAMPLE_RATE, rng=rng)
+    vocals = sing_with(
+        task.studio.singers(), song.melody, num_samples, sample_rate=SAMPLE_RATE, rng=rng
+    )
     split = split_of(score.song_id)
     if split == "train":
-        vocals = augment_vocals(vocals, rendered.mix, SAMPLE_RATE, rng)
-    (task.folder / PARTS_FOLDER).mkdir(parents=True, exist_ok=True)
-    sounds = {VOCALS_FILE: vocals[None], ACCOMPANIMENT_FILE: rendered.mix}
-    sounds |= {f"{PARTS_FOLDER}/{name}.flac": part for name, part in rendered.parts.items()}
+        vocals = augment_vocals(
+            vocals, rendered.mix, SAMPLE_RATE, rng,
+            rooms=task.studio.impulse_responses(), codecs=task.studio.codecs,
+        )  # fmt: skip
     item = Item(
         item_id=task.item_id,
         song_id=score.song_id,
@@ -186,7 +234,7 @@ def make_item(task: Task) -> Item:
         soundfont=f"{soundfont.path.stem} ({soundfont.licence})",
         licence=score.licence,
         attribution=score.attribution,
-        sha256={name: _write(task.folder / name, sound) for name, sound in sounds.items()},
+        sha256=write_sounds(task.folder, vocals, rendered.mix, rendered.parts),
     )
     write_item(task.folder, item)
     return item
@@ -195,11 +243,14 @@ def make_item(task: Task) -> Item:
 def choose_excerpt(song: Song, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
     """Return start and end of a part with singing in at least 40 % of its bars.
 
-    The part begins up to one beat before a downbeat, as a recording with a pickup does.
+    The part begins up to one beat before a downbeat, as a recording with a pickup does. A song of
+    drums alone, which nobody sings, is taken from its start.
 
     Raises:
         DataError: If there is no such part, or the song is too short.
     """
+    if song.drums and not song.melody and song.duration_seconds >= _SHORTEST_SECONDS:
+        return 0.0, min(seconds, song.duration_seconds)
     downs = np.array((*song.lead_sheet.downbeats, song.duration_seconds))
     beat = float(np.median(np.diff(song.lead_sheet.beats)))
     starts = np.array([note.start_seconds for note in song.melody])
@@ -218,74 +269,25 @@ def choose_excerpt(song: Song, seconds: float, rng: np.random.Generator) -> tupl
     return start, min(start + seconds, song.duration_seconds)
 
 
+def _with_passages(song: Song, rng: np.random.Generator) -> Song:
+    """Let the band of a song that is to be arranged sometimes begin or go on alone."""
+    chances = rng.random(2)
+    if song.is_written_out:
+        return song
+    if chances[0] < _INTRO_CHANCE:
+        song = with_intro(song, rng)
+    return with_interlude(song, rng) if chances[1] < _INTERLUDE_CHANCE else song
+
+
+def _band(song: Song, studio: Studio, rng: np.random.Generator) -> Band:
+    if song.is_written_out:
+        return play_written(song, rng)
+    return arrange(song, choose_style(song, rng), rng, studio.drummer())
+
+
 def _choose_soundfont(soundfonts: Sequence[SoundFont], rng: np.random.Generator) -> SoundFont:
     weights = np.array([_SOUNDFONT_WEIGHTS.get(font.path.stem, 0.1) for font in soundfonts])
     return soundfonts[int(rng.choice(len(soundfonts), p=weights / weights.sum()))]
-
-
-def _write(path: Path, waveform: NDArray[np.float32]) -> str:
-    """Write 16-bit values, a third of the size of 24-bit ones in FLAC; return the checksum."""
-    steps = np.round(waveform * 32768).clip(-32768, 32767) / np.float32(32768)
-    write_audio(path, Audio(steps.astype(np.float32), SAMPLE_RATE), overwrite=True)
-    return sha256_of(path)
-
-
-def _attempt(task: Task) -> str | None:
-    """Make an item; return the reason if it had to be rejected."""
-    try:
-        make_item(task)
-    except BansoError as error:
-        return f"{task.item_id} rejected: {error}"
-    return None
-
-
-def _run(tasks: Sequence[Task], workers: int) -> int:
-    """Make items with a progress bar on a terminal; return the number of rejected ones."""
-    rejected = 0
-    console = Console(stderr=True)
-    columns = (TextColumn("preparing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("items", total=len(tasks))
-        results = map(_attempt, tasks) if workers == 1 else _in_processes(tasks, workers)
-        for reason in results:
-            if reason is not None:
-                rejected += 1
-                logger.warning(reason)
-            progress.advance(bar)
-    return rejected
-
-
-def _in_processes(tasks: Sequence[Task], workers: int) -> Iterator[str | None]:
-    """Yield results as they come; only a few tasks are under way, so stopping is quick."""
-    waiting = iter(tasks)
-    with _one_thread_each(), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        running: set[Future[str | None]] = set()
-        while True:
-            for task in waiting:
-                running.add(pool.submit(_attempt, task))
-                if len(running) >= 2 * workers:
-                    break
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let worker processes use one thread each; more would fight over the same cores."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -42,6 +42,8 @@ class Song:
         duration_seconds: Length of the song.
         licence: SPDX name of the score's licence.
         attribution: Whom to name.
+        drums: A drummer's performance; empty if the corpus has none.
+        is_written_out: Whether piano and drums are the whole accompaniment, not to be arranged.
     """
 
     song_id: str
@@ -53,6 +55,8 @@ class Song:
     duration_seconds: float
     licence: str
     attribution: str
+    drums: Notes = ()
+    is_written_out: bool = False
 
     @property
     def beats_per_bar(self) -> int:
@@ -81,6 +85,7 @@ class Song:
             melody=_cut(self.melody, start_seconds, end_seconds),
             bridge=_cut(self.bridge, start_seconds, end_seconds),
             piano=_cut(self.piano, start_seconds, end_seconds),
+            drums=_cut(self.drums, start_seconds, end_seconds),
             lead_sheet=LeadSheet(
                 beats=inside(sheet.beats),
                 downbeats=inside(sheet.downbeats),
@@ -125,6 +130,7 @@ class Song:
             melody=scale(self.melody),
             bridge=scale(self.bridge),
             piano=scale(self.piano),
+            drums=scale(self.drums),
             lead_sheet=LeadSheet(
                 beats=tuple(t / factor for t in sheet.beats),
                 downbeats=tuple(t / factor for t in sheet.downbeats),

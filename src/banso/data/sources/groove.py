@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 import mido
 import numpy as np
 
+from banso.data.song import Note, Song
 from banso.data.sources.archives import read_files
 from banso.errors import DataError
+from banso.leadsheet import LeadSheet
 
 SOURCE = "groove"
 LICENCE = "CC-BY-4.0"
@@ -80,6 +82,38 @@ class DrumTake:
             if beat < self.beats_per_bar - 0.25:
                 placed.append(DrumHit(beat, hit.key, hit.velocity))
         return tuple(sorted(placed, key=lambda hit: hit.beat))
+
+    @property
+    def song_id(self) -> str:
+        """Name in banso's manifests."""
+        return self.take_id.replace("/", "-")
+
+    def read(self) -> Song:
+        """Return the performance as a song of drums alone, at its own tempo.
+
+        Raises:
+            DataError: If it is a fill, which is too short for an item.
+        """
+        if self.is_fill:
+            raise DataError(f"{self.song_id} is a fill, too short for an item")
+        beat = 60 / self.tempo
+        count = self.num_bars * self.beats_per_bar
+        beats = tuple(i * beat for i in range(count))
+        drums = [Note(h.beat * beat, h.beat * beat + 0.12, h.key, h.velocity) for h in self.hits]
+        sheet = LeadSheet(beats=beats, downbeats=beats[:: self.beats_per_bar])
+        return Song(
+            song_id=self.song_id,
+            source=SOURCE,
+            melody=(),
+            bridge=(),
+            piano=(),
+            lead_sheet=sheet,
+            duration_seconds=count * beat,
+            licence=LICENCE,
+            attribution=ATTRIBUTION,
+            drums=tuple(note for note in drums if note.start_seconds >= 0),
+            is_written_out=True,
+        )
 
 
 def read_corpus(root: Path) -> list[DrumTake]:

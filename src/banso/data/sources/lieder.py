@@ -115,6 +115,7 @@ def _song(
         duration_seconds=end + 0.5,
         licence=LICENCE,
         attribution=f"{composer}: {score.title}; {ATTRIBUTION}",
+        is_written_out=True,
     )
 
 

@@ -48,6 +48,10 @@ class RawSong:
         """Name of the song in banso's manifests."""
         return f"{SOURCE}-{self.number}"
 
+    def read(self) -> Song:
+        """Understand the song's files; see `read_song`."""
+        return read_song(self)
+
 
 def read_corpus(root: Path) -> list[RawSong]:
     """Load all songs' files below a folder, in order of their number.
