@@ -9,7 +9,7 @@ from banso.config import TrainConfig  # noqa: E402
 from banso.data.cache import Example  # noqa: E402
 from banso.data.dataset import (  # noqa: E402
     VoiceDataset,
-    _triads,
+    triads,
     at_pace,
     transpose_conditions,
 )
@@ -38,7 +38,7 @@ def sung():
 
 
 def test_chords_become_the_triad_they_hold():
-    states = _triads(sung()[:, c.CHORDS])
+    states = triads(sung()[:, c.CHORDS])
     middles = [states[round((3 * k + 1.5) * RATE)] for k in range(len(LABELS))]
     assert middles == [0, 12 + 9, 5, 7, 12 + 9, 12 + 4]
     assert states[-1] == 24

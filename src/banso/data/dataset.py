@@ -120,7 +120,7 @@ class VoiceDataset(_Crops):
             rows = transpose_conditions(rows, semitones)
         return {
             "vocal": torch.from_numpy(rows[:, c.VOCAL]),
-            "chord": torch.from_numpy(_triads(rows[::4, c.CHORDS])),
+            "chord": torch.from_numpy(triads(rows[::4, c.CHORDS])),
         }
 
 
@@ -160,7 +160,7 @@ def _interpolated(rows: Array, count: int) -> Array:
     return np.asarray(rows[below] * (1 - share) + rows[above] * share)
 
 
-def _triads(chords: Array) -> NDArray[np.int64]:
+def triads(chords: Array) -> NDArray[np.int64]:
     """Class [frames] of the best major or minor triad, 24 for none, of 25 chord features."""
     tones = chords[:, 1:13]
     shapes = np.stack(
