@@ -1,6 +1,6 @@
-"""Learn which chords go with a melody: trains the network that `banso.chord_network` runs.
+r"""Learn which chords go with a melody: trains the network that `banso.chord_network` runs.
 
-    python scripts/learn_chords.py --voices work/voices --root pop909 \\
+    python scripts/learn_chords.py --voices work/voices --root pop909 \
         --out src/banso/tables/chords.npz
 
 It learns from sung voices (`banso prepare voices`), as banso hears them, and from the scores of the

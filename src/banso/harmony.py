@@ -2,8 +2,8 @@
 
 States are eight kinds of chord on twelve roots, seen from the key's tonic. What speaks for a state:
 the notes of its half bar and of those around it, and how chords follow each other, both learned
-from the scores of the training songs (`scripts/learn_harmony.py`); and, if there is one, the
-planner network's opinion. Half bars with like melodies lend each other their evidence.
+from the scores of the training songs (`scripts/learn_harmony.py`); and what `banso.chord_network`
+hears. Half bars with like melodies lend each other their evidence.
 
 References:
     Simon, Morris and Basu 2008, "MySong: automatic accompaniment generation for vocal melodies",
@@ -39,7 +39,7 @@ _FREE = np.isin(np.arange(NUM_STATES) // 12, [KINDS.index(k) for k in ("sus4", "
 _RAREST = np.log(0.003)
 # Cosine of the melodies of five half bars above which they count as alike.
 _ALIKE = 0.85
-# Nats that a half bar's chord counts in the choice of a key: given, or heard by a planner.
+# Nats that a half bar's chord counts in the choice of a key: given, or heard by the network.
 _FIXED_KEY_WEIGHT, _HEARD_KEY_WEIGHT = 0.4, 0.4
 _TRIAD = np.arange(NUM_STATES) % 12 + 12 * _MINOR
 
@@ -74,14 +74,14 @@ class HarmonyWeights:
         prior: How much of a chord's frequency is taken out of what the notes say.
         progression: Of what usually follows what.
         repetition: Of half bars with a like melody.
-        planner: Of the planner network's log-probabilities, per second.
+        network: Of the chord network's log-probabilities, per second.
     """
 
-    melody: float = 1.3
+    melody: float = 0.5
     prior: float = 0.5
-    progression: float = 0.5
-    repetition: float = 1.0
-    planner: float = 0.3
+    progression: float = 0.3
+    repetition: float = 0.3
+    network: float = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def chord_key_scores(
     """Return how well chords go with every key [24], in nats.
 
     Args:
-        opinion: Of the planner on triads [units, 24], or None.
+        opinion: Of the chord network on triads [units, 24], or None.
         fixed: Chords that are given, or None, for each unit; they count in place of opinions.
         measures: The units.
         table: What was learned.
@@ -223,7 +223,7 @@ def harmonise(
         table: What was learned; None takes the one inside the package.
         weights: How much each kind of evidence counts.
         opinion: Log-probability of C to B major, then minor, summed over each unit's seconds
-            [units, 24]; None without a planner.
+            [units, 24]; None without a network.
         fixed: For each unit the chord that it must have, or None; empty if all are free.
         num_choices: How many alternatives to tell for each unit.
 
@@ -236,7 +236,7 @@ def harmonise(
     views = np.roll(melody_views(notes, measures), -tonic, axis=2)
     evidence = _melody_evidence(views.reshape(len(views), -1), table, mode, weights)
     if opinion is not None:
-        evidence += weights.planner * _of_states(opinion)[:, absolute]
+        evidence += weights.network * _of_states(opinion)[:, absolute]
     evidence = _shared(evidence, pitch_lengths(notes, measures), measures.inside, weights)
     for unit, chord in enumerate(fixed):
         if chord is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from banso.audio import Recording, Samples
-from banso.conditioning import VOCAL, Known, assemble
+from banso.conditioning import Known, assemble
 from banso.config import SamplerConfig
 from banso.decoding import Codec, decode_latents
 from banso.delivery import OUTPUT_SAMPLE_RATE
@@ -99,16 +99,11 @@ class Player:
         Raises:
             ConfigError: If given chords need bars, and nothing in the voice tells of any.
         """
-        opinion = None
-        if self.planner is not None:
-            vocal = assemble(listening.features, self._frame_rate)[:, VOCAL]
-            opinion = self.planner.answer(vocal).chord
         return plan_song(
             listening.features,
             self._frame_rate,
             listening.duration_seconds,
             wishes=options.wishes,
-            opinion=opinion,
         )
 
     def condition(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.chord_network import ChordNetwork, melody_grid
 from banso.chords import Chord, parse_chord
 from banso.errors import ConfigError
 from banso.harmony import (
@@ -24,7 +25,7 @@ from banso.harmony import (
 from banso.leadsheet import ChordSpan, LeadSheet, SungNote
 from banso.measures import Measures, covering, measures_of
 from banso.notes import sung_notes
-from banso.onsets import find_events
+from banso.onsets import SungEvents, find_events
 from banso.planning import SURE_OF_BEATS
 from banso.progression import lay_out
 from banso.pulse import FASTEST_BPM, SLOWEST_BPM, Pulse, find_pulse, pulse_at
@@ -97,7 +98,6 @@ def plan_song(
     duration_seconds: float,
     *,
     wishes: Wishes | None = None,
-    opinion: Array | None = None,
 ) -> SongPlan:
     """Plan a song.
 
@@ -106,8 +106,6 @@ def plan_song(
         frame_rate: Frames per second.
         duration_seconds: Length of the recording; the plan covers it.
         wishes: What is fixed.
-        opinion: Log-probability of C to B major, C to B minor and none [frames / 4, 25], by a
-            planner network; None without one.
 
     Returns:
         The plan.
@@ -118,7 +116,8 @@ def plan_song(
     wishes = wishes or Wishes()
     given = wishes.lead_sheet or LeadSheet()
     notes = sung_notes(vocal_features, frame_rate)
-    pulse = _pulse(vocal_features, frame_rate, duration_seconds, wishes)
+    events = find_events(vocal_features, frame_rate)
+    pulse = _pulse(events, duration_seconds, wishes)
     grid = _grid(pulse, given, duration_seconds)
     if wishes.chords is not None and len(grid.beats) < 2:
         raise ConfigError("too little is sung to tell where bars are; give the tempo (bpm) as well")
@@ -126,7 +125,7 @@ def plan_song(
     asked = given.chords
     if wishes.chords is not None:
         asked = lay_out(wishes.chords, grid, duration_seconds)
-    heard = None if opinion is None else _by_unit(opinion, measures, frame_rate)
+    heard = _heard(events, measures)
     fixed = _fixed_chords(asked, measures)
     key = wishes.fixed_key or _find_key(notes, measures, heard, fixed)
     harmony = harmonise(notes, measures, _key_number(key), opinion=heard, fixed=fixed)
@@ -148,12 +147,11 @@ def plan_song(
     )
 
 
-def _pulse(rows: Array, frame_rate: float, seconds: float, wishes: Wishes) -> Pulse | None:
+def _pulse(events: SungEvents, seconds: float, wishes: Wishes) -> Pulse | None:
     sheet = wishes.lead_sheet
     if sheet is not None and len(sheet.beats) > 1:
         bpm = sheet.tempo_bpm or 0.0
         return Pulse(np.array(sheet.beats), np.array(sheet.downbeats), 1.0, bpm, ())
-    events = find_events(rows, frame_rate)
     if wishes.bpm is not None:
         # Where the beats are is estimated, how fast they are is not.
         return replace(pulse_at(events, seconds, wishes.bpm), confidence=1.0)
@@ -180,13 +178,14 @@ def _alternatives(pulse: Pulse) -> tuple[float, ...]:
     return (*pulse.alternatives_bpm, *new)
 
 
-def _by_unit(opinion: Array, measures: Measures, frame_rate: float) -> Floats:
-    """Sum log-probabilities over units [units, 24], times seconds a frame."""
-    rate = frame_rate / 4
-    totals = np.concatenate([np.zeros((1, 24)), np.cumsum(opinion[:, :24], axis=0)])
-    edges = [np.rint(side * rate).astype(np.int64) for side in (measures.starts, measures.ends)]
-    first, after = (np.clip(edge, 0, len(opinion)) for edge in edges)
-    return np.asarray((totals[after] - totals[first]) / rate)
+def _heard(events: SungEvents, measures: Measures) -> Floats:
+    """What the chord network says of every unit [units, 24]: log-probabilities times seconds."""
+    borders = np.append(measures.starts, measures.ends[-1])
+    if len(borders) > 2:
+        # The first unit is as long as others to the network, though it covers what comes before.
+        borders[0] = max(0.0, borders[1] - 2 * measures.beat_seconds)
+    log = ChordNetwork.shipped().log_probabilities(melody_grid(events, borders))
+    return np.asarray(log * (measures.ends - measures.starts)[:, None], dtype=np.float64)
 
 
 def _fixed_chords(asked: Sequence[ChordSpan], measures: Measures) -> list[Chord | None]:
@@ -205,7 +204,7 @@ def _fixed_chords(asked: Sequence[ChordSpan], measures: Measures) -> list[Chord 
 def _find_key(
     notes: Sequence[SungNote],
     measures: Measures,
-    heard: Floats | None,
+    heard: Floats,
     fixed: Sequence[Chord | None],
 ) -> str:
     table = load_table()

@@ -81,10 +81,10 @@ def test_given_chords_stay_and_lead_their_neighbours():
     assert harmony.choices[4][0].probability == pytest.approx(1, abs=1e-6)
 
 
-def test_a_sure_planner_is_followed():
+def test_a_sure_network_is_followed():
     opinion = np.full((16, 24), -20.0)
     opinion[:, 12 + 9] = 0
-    sure = HarmonyWeights(planner=5.0)
+    sure = HarmonyWeights(network=5.0)
     harmony = harmonise(arpeggios(CHORDS), MEASURES, 0, opinion=opinion, weights=sure)
     assert set(roots(harmony.labels)) == {(9, True)}
 
