@@ -190,6 +190,7 @@ def test_tempo_taps_text_and_undo_change_the_sheet(open_banso, voice_file):
     page.fill("#first-beat", "0.5")
     page.keyboard.press("Tab")
     page.click("#as-text")
+    page.wait_for_selector("#text-dialog[open]", timeout=PATIENT_MS)
     text = page.input_value("#sheet-text")
     assert "tempo: 120.0\n" in text
     page.fill("#sheet-text", "tempo: 90\nstart: 0\n| C | Hm |")

@@ -40,6 +40,7 @@ export class ChordLane extends EventTarget {
   /** Light up the cell that sounds. */
   place(seconds) {
     const now = this.#cells.findIndex((cell) => seconds >= cell.start && seconds < cell.end);
+    if (this.#lane.children[now]?.classList.contains("now")) return;
     for (const [i, element] of [...this.#lane.children].entries()) {
       element.classList.toggle("now", i === now);
     }

@@ -5,6 +5,7 @@
  * switching between takes, muting and soloing never loses the beat.
  */
 
+const SAMPLE_RATE = 44100;
 const START_DELAY_SECONDS = 0.05;
 const FADE_SECONDS = 0.015;
 export const SILENCE_DB = -40;
@@ -24,7 +25,7 @@ export class Player extends EventTarget {
 
   get context() {
     if (!this.#context) {
-      this.#context = new AudioContext({ sampleRate: 44100, latencyHint: "playback" });
+      this.#context = new AudioContext({ sampleRate: SAMPLE_RATE, latencyHint: "playback" });
       this.#master = new GainNode(this.#context);
       this.#analyser = new AnalyserNode(this.#context, { fftSize: 2048 });
       this.#master.connect(this.#analyser).connect(this.#context.destination);
@@ -32,9 +33,9 @@ export class Player extends EventTarget {
     return this.#context;
   }
 
-  /** Decode a file; the result is at 44.1 kHz. */
+  /** Decode a file; the result is at 44.1 kHz. Needs no sound device. */
   decode(data) {
-    return this.context.decodeAudioData(data);
+    return new OfflineAudioContext(1, 1, SAMPLE_RATE).decodeAudioData(data);
   }
 
   /** Where the song is, in seconds. */

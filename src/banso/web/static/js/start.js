@@ -11,7 +11,7 @@ import { encodeWav } from "./wav.js";
 const READABLE = /\.(wav|flac|mp3|ogg|opus|oga|aiff?|aifc|au|caf|rf64|w64)$/i;
 const MEGABYTE = 2 ** 20;
 
-/** Event: "recorded" (detail: { recording, wave }) when a recording has been uploaded. */
+/** Event: "recorded" (detail: { recording, wave: a promise }) when a recording has been uploaded. */
 export class Start extends EventTarget {
   #options = null;
   #decode;
@@ -43,15 +43,13 @@ export class Start extends EventTarget {
   async send(file, name) {
     try {
       this.#showProgress(t("reading"), null);
-      const wave = await this.#decodeQuietly(file);
-      const readable = READABLE.test(name);
-      if (!readable && !wave) throw Object.assign(new Error(name), { code: "unreadable_file" });
-      const body = readable ? file : encodeWav(channelsOf(wave), wave.sampleRate);
+      // The picture of the wave may come later; what the server reads is sent meanwhile.
+      const wave = this.#decodeQuietly(file);
+      const body = READABLE.test(name) ? file : asWav(await wave, name);
       if (this.#options && body.size > this.#options.max_upload_bytes) {
         throw Object.assign(new Error(`${Math.ceil(body.size / MEGABYTE)} MiB`), { code: "too_large" });
       }
       const recording = await upload(body, name, (sent) => this.#showProgress(t("uploading"), sent));
-      // Without a picture of the wave, an empty one tells that the song is new all the same.
       this.dispatchEvent(new CustomEvent("recorded", { detail: { recording, wave } }));
     } catch (error) {
       complain(error);
@@ -134,5 +132,9 @@ export class Start extends EventTarget {
   }
 }
 
-const channelsOf = (wave) =>
-  Array.from({ length: Math.min(2, wave.numberOfChannels) }, (_, i) => wave.getChannelData(i));
+function asWav(wave, name) {
+  if (!wave) throw Object.assign(new Error(name), { code: "unreadable_file" });
+  const number = Math.min(2, wave.numberOfChannels);
+  const channels = Array.from({ length: number }, (_, i) => wave.getChannelData(i));
+  return encodeWav(channels, wave.sampleRate);
+}

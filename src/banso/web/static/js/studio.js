@@ -64,7 +64,7 @@ export class Studio extends EventTarget {
    * Open a song.
    *
    * @param {object} recording as the server tells it
-   * @param {AudioBuffer | null} wave its sound, if the page has it already: for the picture
+   * @param {Promise<AudioBuffer | null> | null} wave its sound, as the page has it: for the picture
    * @param {boolean} isNew whether a band is to be made at once
    */
   async open(recording, { wave = null, isNew = false } = {}) {
@@ -72,10 +72,16 @@ export class Studio extends EventTarget {
     const opening = this.#opening;
     this.recording = recording;
     this.player.duration = recording.duration_seconds;
-    if (wave) this.timeline.show(peaksOf(wave), recording.duration_seconds);
+    wave?.then((buffer) => opening === this.#opening && this.#draw(buffer));
     this.redraw();
     this.dispatchEvent(new Event("opened"));
-    const jobs = isNew ? [] : await api.jobs(recording.id);
+    if (isNew) {
+      // Both at once: the chords come first, and the band follows at their heels.
+      const [analysis] = await Promise.all([api.analyze(recording.id), this.generate()]);
+      this.take(analysis);
+      return;
+    }
+    const jobs = await api.jobs(recording.id);
     if (opening !== this.#opening) return;
     for (const job of jobs.reverse()) this.#jobs.set(job.id, job);
     const analysis = jobs.filter((job) => job.kind === "analyze").at(-1);
@@ -84,7 +90,10 @@ export class Studio extends EventTarget {
     const last = this.jobs.filter((job) => job.state === "done").at(-1);
     this.redraw();
     if (last) await this.select(last);
-    if (isNew) await this.generate();
+  }
+
+  #draw(buffer) {
+    if (buffer && !this.timeline.duration) this.timeline.show(peaksOf(buffer), this.recording.duration_seconds);
   }
 
   /** Draw everything again, as after a change of language. */
@@ -204,7 +213,7 @@ export class Studio extends EventTarget {
     const buffer = await this.player.decode(await fetchFile(file.url));
     if (opening !== this.#opening) return;
     this.player.add(VOICE, buffer);
-    if (!this.timeline.duration) this.timeline.show(peaksOf(buffer), this.recording.duration_seconds);
+    this.#draw(buffer);
     this.#showStrips();
   }
 
@@ -309,8 +318,7 @@ export class Studio extends EventTarget {
   tick() {
     this.player.tick();
     const { time, playing } = this.player;
-    this.timeline.place(time, playing);
-    this.#lane.place(time);
+    if (this.timeline.place(time, playing)) this.#lane.place(time);
   }
 }
 

@@ -41,7 +41,9 @@ export class Timeline extends EventTarget {
   #regions = null;
   #zoom = NORMAL_ZOOM;
   #quiet = false;
+  #shown = "";
   duration = 0;
+  pixelsPerSecond = 1;
 
   constructor() {
     super();
@@ -54,9 +56,9 @@ export class Timeline extends EventTarget {
     });
   }
 
-  get pixelsPerSecond() {
+  #measure() {
     const fit = this.#scroller.clientWidth / Math.max(this.duration, 0.1);
-    return Math.max(fit, Math.max(fit, READABLE_PIXELS_PER_SECOND) * ZOOMS[this.#zoom]);
+    this.pixelsPerSecond = Math.max(fit, Math.max(fit, READABLE_PIXELS_PER_SECOND) * ZOOMS[this.#zoom]);
   }
 
   /** Show a voice. */
@@ -113,11 +115,15 @@ export class Timeline extends EventTarget {
     this.#quiet = false;
   }
 
-  /** Show where the song is. */
+  /** Show where the song is; return whether anything had to be drawn. */
   place(seconds, follow) {
-    this.#cursor.style.transform = `translateX(${seconds * this.pixelsPerSecond}px)`;
+    const transform = `translateX(${(seconds * this.pixelsPerSecond).toFixed(1)}px)`;
+    if (transform === this.#shown) return false;
+    this.#shown = transform;
+    this.#cursor.style.transform = transform;
     this.#cursor.dataset.seconds = seconds;
     if (follow) this.#reveal(seconds);
+    return true;
   }
 
   #reveal(seconds) {
@@ -144,6 +150,8 @@ export class Timeline extends EventTarget {
 
   #layOut() {
     if (!this.duration) return;
+    this.#measure();
+    this.#shown = "";
     this.#lanes.style.width = `${Math.floor(this.duration * this.pixelsPerSecond)}px`;
     this.#drawRuler();
     this.#say("layout");

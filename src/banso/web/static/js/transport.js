@@ -66,8 +66,8 @@ export class Transport {
     if ($("#time .now").textContent !== now) $("#time .now").textContent = now;
     if ($("#time .of b").textContent !== whole) $("#time .of b").textContent = whole;
     // Decibels, because that is how loud it seems.
-    const db = 20 * Math.log10(player.level() + 1e-6);
-    $("#level").value = Math.max(0, 1 + db / 48);
+    const level = Math.max(0, 1 + (20 * Math.log10(player.level() + 1e-6)) / 48);
+    if ($("#level").value !== level) $("#level").value = level;
   }
 
   #take(region) {
