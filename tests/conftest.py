@@ -5,6 +5,8 @@ from pathlib import Path
 
 # Small arrays gain nothing from threads, and the machine may be busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests that run graphs without banso keep to themselves as well.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import pytest
@@ -121,7 +123,7 @@ def make_app(tmp_path, monkeypatch):
     from web_service import ThreadWorker
 
     monkeypatch.setattr(service, "_worker_maker", lambda settings: ThreadWorker)
-    about = service.About("fake", "0123456789ab", ("pop", "rock"), PART_NAMES, True)
+    about = service.About("fake", "0123456789ab", ("pop", "rock"), PART_NAMES)
     monkeypatch.setattr(service.About, "from_bundle", lambda bundle: about)
 
     def make(**settings):

@@ -1,6 +1,7 @@
 """Core runs without the lab: checked in a fresh process, where nothing else has imported it."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -22,11 +23,15 @@ CORE = [
 LAB = {"torch", "scipy", "librosa", "lightning", "matplotlib", "mido", "onnx", "diffusers"}
 # Only a model that is really loaded should have to wait for it.
 LATE = {"onnxruntime"}
+GRAPH = Path(__file__).parents[1] / "data" / "debug_bundle" / "planner.onnx"
+LOAD = f"import pathlib; banso.runtime.Session(pathlib.Path({str(GRAPH)!r}), 1)"
 
 
-def imported_by(*modules):
-    code = f"import {', '.join(modules)}, sys, json; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+def imported_by(*modules, run="pass", environment=None):
+    code = f"import {', '.join(modules)}, sys, json; {run}; print(json.dumps(sorted(sys.modules)))"
+    command = [sys.executable, "-B", "-c", code]
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert not done.stderr
     return set(json.loads(done.stdout))
 
 
@@ -37,9 +42,17 @@ def test_core_imports_no_lab():
 
 
 def test_a_loaded_model_needs_no_lab():
-    modules = imported_by("banso.runtime")
+    modules = imported_by("banso.runtime", run=LOAD)
     assert "onnxruntime" in modules
     assert not modules & LAB
+
+
+def test_a_loaded_model_keeps_to_itself(tmp_path):
+    # ONNX Runtime leaves a number for the device in the cache if it is to send what it does.
+    plain = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    told = imported_by("banso.runtime", run=LOAD, environment=plain)
+    assert "onnxruntime" in told
+    assert not [*tmp_path.rglob("*")]
 
 
 @pytest.mark.parametrize("module", ["banso.errors", "banso.windows"])
