@@ -15,12 +15,12 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
-from banso import cli_bundle, cli_evaluate, cli_lab, cli_options, cli_serve
+from banso import cli_bundle, cli_evaluate, cli_lab, cli_options, cli_plan, cli_serve
 from banso.batch import collect_vocals, is_batch
 from banso.console import one_line, print_error, progress_bar, reporting_errors
 from banso.errors import BansoError
 from banso.leadsheet import LeadSheet
-from banso.options import PLANS, GenerationOptions, OutputOptions
+from banso.options import GenerationOptions, OutputOptions
 from banso.results import FileResult
 from banso.version import VERSION
 
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_bundle.bundle_app, name="bundle")
+app.command(no_args_is_help=True)(cli_plan.analyze)
 cli_lab.add_commands(app)
 app.command(name="evaluate")(cli_evaluate.evaluate)
 app.command(name="serve")(cli_serve.serve)
@@ -83,9 +84,11 @@ def accompany(
         float | None,
         typer.Option(min=0, max=100, help="How strictly to follow the voice; 1 is no guidance."),
     ] = None,
-    plan: Annotated[
-        str, typer.Option(help="auto: find beats and chords in the voice and obey them; or none.")
-    ] = "auto",
+    plan: cli_options.PlanOption = "auto",
+    bpm: cli_options.BpmOption = None,
+    key: cli_options.KeyOption = None,
+    chords: cli_options.ChordsOption = None,
+    count_in: cli_options.CountInOption = False,
     tuning_hz: Annotated[
         float | None,
         typer.Option(min=428, max=452, help="The band's A4; by default as the voice is tuned."),
@@ -117,15 +120,19 @@ def accompany(
         raise typer.BadParameter(
             f"'{file_format}' is not one of wav, flac, mp3", param_hint="--format"
         )
-    if plan not in PLANS:
-        raise typer.BadParameter(f"'{plan}' is not one of {', '.join(PLANS)}", param_hint="--plan")
     with reporting_errors():
+        chosen = cli_options.chosen_plan(plan, bpm)
         options = GenerationOptions(
             style=style,
             seed=seed,
             num_steps=num_steps,
             guidance_scale=guidance_scale,
-            plan=plan,
+            plan=chosen.mode,
+            lead_sheet=chosen.sheet,
+            bpm=chosen.bpm,
+            key=key,
+            chords=chords,
+            count_in=count_in,
             tuning_hz=tuning_hz,
             parts=cli_options.chosen_parts(parts),
             others=with_file,
@@ -157,7 +164,8 @@ def _accompany_all(
     from banso.pipeline import Accompanist
 
     recordings = collect_vocals(vocals, output, options)
-    cli_options.check_single(recordings, options.others is not None or repainted is not None)
+    belong_to_one = (options.others, options.lead_sheet, repainted)
+    cli_options.check_single(recordings, any(x is not None for x in belong_to_one))
     accompanist = Accompanist.from_bundle(bundle)
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
@@ -217,6 +225,7 @@ def _compact(sheet: LeadSheet | None) -> dict[str, Any] | None:
     if sheet is None:
         return None
     return {
+        "key": sheet.key,
         "beats": [round(beat, 3) for beat in sheet.beats],
         "downbeats": [round(beat, 3) for beat in sheet.downbeats],
         "chords": [

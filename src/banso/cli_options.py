@@ -8,8 +8,11 @@ import typer
 
 from banso.errors import ConfigError
 from banso.fit import Candidate
+from banso.leadsheet import LeadSheet
+from banso.options import PLANS
 from banso.regions import Region, parse_regions
 from banso.results import FileResult
+from banso.sheet_files import SUFFIXES, read_sheet_file
 
 PartsOption = Annotated[
     str | None,
@@ -31,6 +34,25 @@ FromOption = Annotated[
 VariationsOption = Annotated[
     int, typer.Option(min=1, max=16, help="Play so many times, with seeds that count up.")
 ]
+PlanOption = Annotated[
+    str,
+    typer.Option(
+        help="auto: find key, beats and chords in the voice; none; or a file to obey: .banso.txt, "
+        ".mid, .lab."
+    ),
+]
+BpmOption = Annotated[
+    float | None, typer.Option(min=30, max=300, help="Tempo to keep to, in beats a minute.")
+]
+KeyOption = Annotated[str | None, typer.Option(help="Key to stay in, such as Am or F#.")]
+ChordsOption = Annotated[
+    str | None,
+    typer.Option(help="Chords to obey, one a bar, again and again, such as 'C Am F G'."),
+]
+CountInOption = Annotated[
+    bool,
+    typer.Option("--count-in", help="Count the singer in, if there is room before the voice."),
+]
 KeepOption = Annotated[
     str, typer.Option(help="Of the variations: best, the one that fits the voice best; or all.")
 ]
@@ -47,6 +69,42 @@ class Repaint:
 
     previous: Path
     regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the options say of the plan.
+
+    Attributes:
+        mode: One of `banso.options.PLANS`.
+        sheet: A lead sheet from a file, or None.
+        bpm: Tempo beside it, or None; a tempo that gave a file its beats is not told again.
+    """
+
+    mode: str
+    sheet: LeadSheet | None
+    bpm: float | None
+
+
+def chosen_plan(plan: str, bpm: float | None) -> Plan:
+    """Read `--plan` and `--bpm`.
+
+    Raises:
+        typer.BadParameter: If the plan is neither a word nor a file.
+        DataError: If the file cannot be understood.
+        ConfigError: If it has beats and a tempo is given too.
+    """
+    if plan in PLANS:
+        return Plan(plan, None, bpm)
+    path = Path(plan)
+    if path.suffix.lower() not in SUFFIXES:
+        words = ", ".join(PLANS)
+        raise typer.BadParameter(
+            f"'{plan}' is not one of {words}, nor a .banso.txt, .mid or .lab file",
+            param_hint="--plan",
+        )
+    sheet = read_sheet_file(path, bpm)
+    return Plan("auto", sheet, None if sheet.beats else bpm)
 
 
 def chosen_parts(text: str | None) -> tuple[str, ...]:
@@ -74,8 +132,8 @@ def check_single(recordings: tuple[Path, ...], used: bool) -> None:
     """Raise a ConfigError if options that belong to one recording are used with several."""
     if used and len(recordings) > 1:
         raise ConfigError(
-            f"--with and --from belong to one recording, but {len(recordings)} are given; "
-            "name one at a time"
+            "--plan FILE, --with and --from belong to one recording, but "
+            f"{len(recordings)} are given; name one at a time"
         )
 
 

@@ -17,6 +17,7 @@ from banso.sheet_writer import write_sheet
 
 TEXT_ENDING, MIDI_ENDING, CHORDS_ENDING, BEATS_ENDING = (".banso.txt", ".mid", ".lab", ".beats.lab")
 ENDINGS = (TEXT_ENDING, MIDI_ENDING, CHORDS_ENDING, BEATS_ENDING)
+SUFFIXES = (".txt", ".mid", ".midi", ".lab")
 _BEATS_PER_BAR = 4
 
 
