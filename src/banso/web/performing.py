@@ -55,6 +55,11 @@ def generation_options(request: dict[str, Any]) -> GenerationOptions:
         guidance_scale=request.get("guidance_scale"),
         plan=request.get("plan", "auto"),
         lead_sheet=None if sheet is None else lead_sheet_from_json(sheet),
+        bpm=request.get("bpm"),
+        key=request.get("key"),
+        chords=request.get("chords"),
+        count_in=request.get("count_in", False),
+        tuning_hz=request.get("tuning_hz"),
         parts=tuple(request.get("parts", ())),
         stems=request.get("stems", False),
     )
@@ -120,13 +125,20 @@ def _analyze(
     on_progress(0.0)
     listening = accompanist.listen(recording)
     on_progress(0.5)
-    sheet = accompanist.plan(listening, GenerationOptions(plan="auto"))
+    plan = accompanist.song_plan(listening, generation_options(task.request))
     _write_vocals(recording, listening, part / VOCALS_FILE)
     return {
         "duration_seconds": recording.duration_seconds,
-        "lead_sheet": None if sheet is None else lead_sheet_to_json(sheet),
+        "lead_sheet": lead_sheet_to_json(plan.obeyed),
+        "pulse": {
+            "tempo_bpm": plan.tempo_bpm,
+            "confidence": plan.tempo_confidence,
+            "alternatives_bpm": list(plan.tempo_alternatives_bpm),
+            "beats": list(plan.sheet.beats),
+            "downbeats": list(plan.sheet.downbeats),
+        },
         "bundle": dataclasses.asdict(accompanist.bundle),
-        "files": [_file(part / VOCALS_FILE, "vocals"), *_sheet_files(sheet, part)],
+        "files": [_file(part / VOCALS_FILE, "vocals"), *_sheet_files(plan.obeyed, part)],
     }
 
 

@@ -12,10 +12,9 @@ from banso.options import MAX_SEED
 from banso.web.answers import find_job, find_recording, job_answer, service_of
 from banso.web.events import EVENT_STREAM, job_events
 from banso.web.jobs import ACCOMPANY, DONE, Job
-from banso.web.leadsheets import lead_sheet_to_json
 from banso.web.performing import generation_options, output_options, regions_of
 from banso.web.problems import HttpProblem, answers
-from banso.web.routes_sheets import one_sheet
+from banso.web.routes_sheets import asked_of
 from banso.web.schemas import Id, JobAnswer, JobBody, JobsAnswer, Repaint
 from banso.web.service import Service
 
@@ -47,12 +46,7 @@ def create_jobs(request: Request, body: JobBody) -> JobsAnswer:
     """Ask for an accompaniment, or for several variations of it, a job each."""
     service = service_of(request)
     find_recording(service, body.recording_id)
-    asked = body.model_dump(
-        exclude={"recording_id", "variations", "lead_sheet", "lead_sheet_text", "repaint"},
-        exclude_defaults=True,
-    )
-    if body.lead_sheet is not None or body.lead_sheet_text is not None:
-        asked["lead_sheet"] = lead_sheet_to_json(one_sheet(body.lead_sheet, body.lead_sheet_text))
+    asked = asked_of(body, {"recording_id", "variations", "repaint"})
     if body.repaint is not None:
         asked["repaint"] = _repaint(service, body.recording_id, body.repaint)
     _check(service, asked)

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from banso.web.answers import find_recording, job_answer, recording_answer, service_of
 from banso.web.jobs import ANALYZE
+from banso.web.performing import generation_options
 from banso.web.problems import answers
-from banso.web.schemas import Id, JobAnswer, RecordingAnswer, RecordingsAnswer
+from banso.web.routes_sheets import asked_of
+from banso.web.schemas import Id, JobAnswer, RecordingAnswer, RecordingsAnswer, Wishes
 from banso.web.uploads import take_upload
 
 router = APIRouter(tags=["recordings"])
@@ -64,8 +66,10 @@ def delete_recording(request: Request, recording_id: RecordingId) -> Response:
 @router.post(
     "/recordings/{recording_id}/analyze", status_code=202, responses=answers(404, 422, 429, 507)
 )
-def analyze(request: Request, recording_id: RecordingId) -> JobAnswer:
-    """Find beats and chords in a recording; the job's result has them as its lead sheet."""
+def analyze(request: Request, recording_id: RecordingId, body: Wishes | None = None) -> JobAnswer:
+    """Find key, beats and chords in a recording, around what is given."""
     service = service_of(request)
     find_recording(service, recording_id)
-    return job_answer(service, service.submit(recording_id, ANALYZE, [{}])[0])
+    asked = {} if body is None else asked_of(body, set())
+    generation_options(asked)
+    return job_answer(service, service.submit(recording_id, ANALYZE, [asked])[0])

@@ -1,5 +1,7 @@
 """Lead sheets: from text to JSON and back, with a place for every mistake."""
 
+from typing import Any
+
 from fastapi import APIRouter
 
 from banso.errors import DataError
@@ -8,7 +10,7 @@ from banso.sheet_text import read_sheet
 from banso.sheet_writer import write_sheet
 from banso.web.leadsheets import lead_sheet_from_json, lead_sheet_to_json
 from banso.web.problems import answers
-from banso.web.schemas import Sheet, SheetAnswer, SheetBody
+from banso.web.schemas import Sheet, SheetAnswer, SheetBody, Wishes
 
 router = APIRouter(tags=["lead sheets"])
 
@@ -32,3 +34,20 @@ def one_sheet(content: Sheet | None, text: str | None) -> LeadSheet:
     if text is not None and content is None:
         return read_sheet(text)
     raise DataError("send a lead sheet either as JSON or as text")
+
+
+def asked_of(body: Wishes, apart: set[str]) -> dict[str, Any]:
+    """Return what a request asks for, as a job keeps it; its lead sheet in one form.
+
+    Args:
+        body: The request.
+        apart: Fields that the caller looks after itself.
+
+    Raises:
+        DataError: If the lead sheet makes no sense.
+    """
+    sheets = {"lead_sheet", "lead_sheet_text"}
+    asked = body.model_dump(exclude=apart | sheets, exclude_defaults=True)
+    if body.lead_sheet is not None or body.lead_sheet_text is not None:
+        asked["lead_sheet"] = lead_sheet_to_json(one_sheet(body.lead_sheet, body.lead_sheet_text))
+    return asked

@@ -36,7 +36,6 @@ def get_options(request: Request) -> OptionsAnswer:
         styles=list(about.styles),
         parts=list(about.parts),
         formats=list(FORMATS),
-        can_analyze=about.has_planner,
         can_report=importlib.util.find_spec("matplotlib") is not None,
         max_upload_bytes=settings.max_upload_bytes,
         max_seconds=settings.max_seconds,

@@ -121,7 +121,26 @@ class Repaint(_Body):
     regions: Annotated[list[RegionBody], Field(min_length=1, max_length=32)]
 
 
-class JobBody(_Body):
+class Wishes(_Body):
+    """What is fixed about a song; the rest is found in the voice."""
+
+    lead_sheet: Sheet | None = Field(None, description="Beats and chords to obey.")
+    lead_sheet_text: SheetText | None = Field(None, description="The same as text.")
+    bpm: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = Field(
+        None, description="Tempo to obey exactly."
+    )
+    key: Annotated[str, Field(max_length=20, examples=["Am"])] | None = Field(
+        None, description="Key to stay in."
+    )
+    chords: Annotated[str, Field(max_length=2000, examples=["C Am F G"])] | None = Field(
+        None, description="A chord for each bar, again and again."
+    )
+    tuning_hz: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = Field(
+        None, description="Frequency of the band's A4; as the voice is tuned by default."
+    )
+
+
+class JobBody(Wishes):
     """What to make of a recording."""
 
     recording_id: Id
@@ -139,8 +158,7 @@ class JobBody(_Body):
     plan: Literal["auto", "none"] = Field(
         "auto", description="Without a lead sheet: find beats and chords in the voice, or do not."
     )
-    lead_sheet: Sheet | None = Field(None, description="Beats and chords to obey.")
-    lead_sheet_text: SheetText | None = Field(None, description="The same as text.")
+    count_in: bool = Field(False, description="Count the singer in, if there is room for it.")
     parts: Annotated[list[Literal["drums", "bass", "harmony", "extra"]], Field(max_length=4)] = (
         Field([], description="Parts to write; none for the whole band.")
     )
@@ -170,12 +188,23 @@ class FileAnswer(BaseModel):
     url: str
 
 
+class Pulse(BaseModel):
+    """Tempo and beats as heard in the voice, however uncertain."""
+
+    tempo_bpm: float | None
+    confidence: float = Field(description="Probability that the beats are right; 1 if given.")
+    alternatives_bpm: list[float]
+    beats: list[float]
+    downbeats: list[float]
+
+
 class ResultAnswer(BaseModel):
-    """What came of a job; an analysis has a lead sheet and the voice as a file only."""
+    """What came of a job; an analysis has a lead sheet, a pulse and the voice as a file only."""
 
     duration_seconds: float
     files: list[FileAnswer]
     lead_sheet: Sheet | None = None
+    pulse: Pulse | None = None
     style: str | None = None
     seed: int | None = None
     num_evaluations: int | None = None
@@ -216,7 +245,6 @@ class OptionsAnswer(BaseModel):
     styles: list[str]
     parts: list[str] = Field(description="That can be asked for; none if the model knows none.")
     formats: list[str]
-    can_analyze: bool
     can_report: bool
     max_upload_bytes: int
     max_seconds: float

@@ -42,14 +42,12 @@ class About:
         hash: Of the bundle.
         styles: That it knows.
         parts: That it can write apart.
-        has_planner: Whether it can find beats and chords.
     """
 
     name: str
     hash: str
     styles: tuple[str, ...]
     parts: tuple[str, ...]
-    has_planner: bool
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> "About":
@@ -57,8 +55,7 @@ class About:
         manifest = bundle.manifest
         width = manifest.graphs[ENCODER_FILE].inputs[0].shape[-1]
         parts = PART_NAMES if width.isdecimal() and int(width) > PARTS.start else ()
-        has_planner = manifest.planner is not None
-        return cls(manifest.name, bundle.hash, manifest.styles, parts, has_planner)
+        return cls(manifest.name, bundle.hash, manifest.styles, parts)
 
 
 class Service:

@@ -44,10 +44,11 @@ export class BandPanel extends EventTarget {
 
   /** The settings as the HTTP interface takes them. */
   request() {
-    const { style, parts, stems, variations, format, seed, steps, guidance, report } = this.#values();
+    const { style, parts, stems, countIn, variations, format, seed, steps, guidance, report } = this.#values();
     const request = { variations: Number(variations), format };
     // All parts are the whole band.
     if (parts.length && parts.length < this.#options.parts.length) request.parts = parts;
+    if (countIn) request.count_in = true;
     if (stems) request.stems = true;
     if (style) request.style = style;
     if (seed !== "") request.seed = Number(seed);
@@ -84,6 +85,7 @@ export class BandPanel extends EventTarget {
     return {
       style: form.get("style") ?? "",
       parts: form.getAll("parts"),
+      countIn: form.get("count_in") !== null,
       stems: form.get("stems") !== null,
       variations: form.get("variations") ?? "1",
       format: form.get("format") ?? "wav",

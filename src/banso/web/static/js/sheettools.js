@@ -44,7 +44,7 @@ export class SheetTools extends EventTarget {
   }
 
   /** Show what is known of a sheet. */
-  show(sheet, duration, { canUndo, isEdited }) {
+  show(sheet, duration, { canUndo, isEdited, pulse }) {
     this.#sheet = sheet;
     this.#duration = duration;
     const tempo = this.#tempo;
@@ -53,10 +53,25 @@ export class SheetTools extends EventTarget {
     $("#first-beat").value = sheet?.downbeats.length ? sheet.downbeats[0].toFixed(2) : "";
     $("#key").value = sheet?.key ?? "";
     for (const id of ["half", "double", "first-beat", "meter"]) $(`#${id}`).disabled = !tempo;
+    this.#suggest(tempo ? null : pulse);
     $("#as-text").disabled = !sheet;
     $("#undo").disabled = !canUndo;
     $("#reset").disabled = !isEdited;
     $("#sheet-state").textContent = !sheet ? t("sheet_none") : isEdited ? t("sheet_edited") : tempo ? t("sheet_heard") : t("sheet_no_beats");
+  }
+
+  /** Offer what was heard, too unsure to be obeyed unasked: its beats, and other tempi. */
+  #suggest(pulse) {
+    const tempi = pulse?.tempo_bpm ? [pulse.tempo_bpm, ...pulse.alternatives_bpm.slice(0, 2)] : [];
+    $("#suggestions").hidden = tempi.length === 0;
+    const use = (tempo, i) => () => {
+      const { beats, downbeats } = pulse;
+      if (i === 0 && downbeats.length) this.#edit({ ...this.#sheet, beats, downbeats });
+      else this.#setPulse({ tempo: Math.round(tempo * 10) / 10 });
+    };
+    $("#suggestions span").replaceChildren(
+      ...tempi.map((tempo, i) => h("button", { type: "button", onclick: use(tempo, i) }, t("use_tempo", { tempo: Math.round(tempo) }))),
+    );
   }
 
   /** Count a tap: while the song plays they are its beats, else they tell the tempo only. */

@@ -34,6 +34,7 @@ export class Studio extends EventTarget {
   #jobs = new Map();
   #sheet = null;
   #heard = null;
+  #pulse = null;
   #undo = [];
   #loaded = [];
   #opening = 0;
@@ -110,7 +111,7 @@ export class Studio extends EventTarget {
     this.timeline.clear();
     this.#jobs.clear();
     this.#loaded = [];
-    this.recording = this.selected = this.region = this.#sheet = this.#heard = null;
+    this.recording = this.selected = this.region = this.#sheet = this.#heard = this.#pulse = null;
     this.#undo = [];
     $("#analysis-error").hidden = true;
     this.dispatchEvent(new Event("closed"));
@@ -194,6 +195,7 @@ export class Studio extends EventTarget {
       $("#analysis-error").hidden = false;
     }
     if (job.state !== "done" || before?.state === "done") return;
+    this.#pulse = job.result.pulse;
     const sheet = { ...HALF_EMPTY, ...job.result.lead_sheet };
     sheet.key ??= likelyKey(sheet.chords);
     this.#heard = sheet;
@@ -286,7 +288,7 @@ export class Studio extends EventTarget {
     const duration = this.recording?.duration_seconds ?? 0;
     this.#lane.show(this.#sheet, duration);
     const isEdited = JSON.stringify(this.#sheet) !== JSON.stringify(this.#heard);
-    this.#tools.show(this.#sheet, duration, { canUndo: this.#undo.length > 0, isEdited });
+    this.#tools.show(this.#sheet, duration, { canUndo: this.#undo.length > 0, isEdited, pulse: this.#pulse });
   }
 
   async #again(job) {
