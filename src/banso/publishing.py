@@ -83,6 +83,7 @@ def write_report(
         delivery,
         listening.features,
         listening.frame_rate,
+        sheet=provenance.lead_sheet,
         regions=provenance.regions,
     )
 

@@ -23,7 +23,9 @@ from banso.chords import PITCH_CLASS_NAMES
 from banso.delivery import OUTPUT_SAMPLE_RATE, Delivery
 from banso.errors import ConfigError
 from banso.features import LOWEST_MIDI, NUM_PITCHES, PITCH
+from banso.leadsheet import LeadSheet
 from banso.regions import Region
+from banso.report_lanes import draw_chords, draw_grid
 
 _MAX_COLUMNS = 2_000
 # 0.19 s: resolves semitones from about 130 Hz up, where the harmony is.
@@ -64,9 +66,10 @@ def draw_report(
     features: Samples,
     frame_rate: float,
     *,
+    sheet: LeadSheet | None = None,
     regions: Sequence[Region] = (),
 ) -> None:
-    """Write a PNG: waveforms, pitch of the voice, chroma of the accompaniment.
+    """Write a PNG: waveforms, pitch of the voice, chords, chroma of the accompaniment, beats.
 
     Args:
         path: The file to write; its name need not end in .png.
@@ -74,6 +77,7 @@ def draw_report(
         delivery: Voice and accompaniment.
         features: What was heard in the voice, [frames, features].
         frame_rate: Of the features, Hz.
+        sheet: Beats and chords that the band obeyed, or None.
         regions: What of the accompaniment was made anew; it is marked.
 
     Raises:
@@ -87,19 +91,25 @@ def draw_report(
     seconds = delivery.num_samples / OUTPUT_SAMPLE_RATE
     vocals = (delivery.survey.stereo(b) for b in delivery.vocals.blocks(OUTPUT_SAMPLE_RATE))
     figure = Figure(figsize=(12, 9), layout="constrained")
-    axes = figure.subplots(4, 1, sharex=True, height_ratios=(1, 1, 1.6, 1.2))
+    sheet = sheet or LeadSheet()
+    has_chords = bool(sheet.chords)
+    heights = (1, 1, 1.6, *([0.3] if has_chords else []), 1.2)
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     # A file name is not to be read as a formula, nor are its odd characters.
     figure.suptitle(_plain(title), parse_math=False)
     band = sketch(delivery.accompaniment_blocks(), delivery.num_samples)
     _draw_waveform(axes[0], sketch(vocals, delivery.num_samples), seconds, "voice", _VOCALS_COLOUR)
     _draw_waveform(axes[1], band, seconds, "accompaniment", _BAND_COLOUR)
     _draw_pitch(axes[2], features[:, PITCH], frame_rate)
-    _draw_chroma(axes[3], band.chroma, seconds)
+    if has_chords:
+        draw_chords(axes[3], sheet, seconds)
+    _draw_chroma(axes[-1], band.chroma, seconds)
+    draw_grid(axes, sheet, seconds)
     for region in regions:
-        for lane in (axes[1], axes[3]):
+        for lane in (axes[1], axes[-1]):
             _mark(lane, region, seconds)
-    axes[3].set_xlim(0, seconds)
-    axes[3].set_xlabel("time in seconds")
+    axes[-1].set_xlim(0, seconds)
+    axes[-1].set_xlabel("time in seconds")
     FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         # A title in a script that the font lacks shows boxes; that is no news for the user.

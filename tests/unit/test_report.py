@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from banso.leadsheet import ChordSpan, LeadSheet
 from banso.options import GenerationOptions, OutputOptions
 from banso.report import sketch
+from banso.report_lanes import colour_of, draw_chords, draw_grid
 from conftest import sing
 
 
@@ -37,3 +39,43 @@ def test_report_is_a_picture(accompanist, vocals_file):
     assert result.paths.report.name == "声 $x_1 [a].report.png"
     assert result.paths.report.read_bytes().startswith(b"\x89PNG")
     assert result.paths.mix is None
+
+
+def lanes(sheet, seconds=8.0):
+    """The lanes of a picture of a lead sheet alone: axes for chords and two for the grid."""
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    axes = Figure(figsize=(12, 3)).subplots(3, 1, sharex=True)
+    draw_chords(axes[0], sheet, seconds)
+    draw_grid(axes, sheet, seconds)
+    return axes
+
+
+def test_the_chord_lane_names_chords_and_the_grid_has_all_beats():
+    beats = tuple(0.5 * index for index in range(16))
+    spans = (ChordSpan(0.0, 4.0, "A:min7"), ChordSpan(4.0, 4.02, "C:maj"), ChordSpan(5.0, 9.0, "N"))
+    axes = lanes(LeadSheet(beats=beats, downbeats=beats[::4], chords=spans, key="A:min"))
+    assert [text.get_text() for text in axes[0].texts] == ["Am7", "N.C."]
+    assert axes[0].get_ylabel() == "chords\nAm"
+    edges = [patch.get_extents().get_points()[:, 0] for patch in axes[0].patches]
+    assert len(edges) == 3
+    for lane in axes:
+        thin, thick = lane.collections
+        assert len(thin.get_segments()) == 12
+        assert [segment[0][0] for segment in thick.get_segments()] == [0.0, 2.0, 4.0, 6.0]
+
+
+def test_without_beats_there_is_no_grid_and_long_songs_get_no_grey_wall():
+    assert not any(len(c.get_segments()) for lane in lanes(LeadSheet()) for c in lane.collections)
+    beats = tuple(0.5 * index for index in range(1_200))
+    crowded = lanes(LeadSheet(beats=beats, downbeats=beats[::4]), 600.0)
+    assert [len(c.get_segments()) for c in crowded[0].collections] == [300]
+
+
+def test_fifths_look_alike_and_minor_is_darker():
+    c, g, f_sharp, c_minor = (colour_of(x) for x in ("C:maj", "G:maj", "F#:maj", "C:min"))
+    apart = [np.abs(np.subtract(c, other)).sum() for other in (g, f_sharp)]
+    assert apart[0] < apart[1]
+    assert max(c_minor) < max(c)
+    assert colour_of("N") == "#e5e7eb"
