@@ -29,7 +29,7 @@ from banso.fileformats import (
     encoding_of,
     to_integers,
 )
-from banso.mpeg import ToldMp3, UntoldMp3, find_untold_mp3
+from banso.mpeg import ToldMp3, examine_mp3, pretends_mp3
 from banso.outputs import OutputFiles
 from banso.truncation import is_truncated
 from banso.version import VERSION
@@ -71,13 +71,18 @@ class AudioReader:
         self.path = Path(path)
         with _reading(self.path):
             _check_file(self.path)
-            truncated = is_truncated(self.path)
-            self._untold: UntoldMp3 | None = None
-            if self._look() == "MP3" and (untold := find_untold_mp3(self.path)) is not None:
-                self._untold, truncated = untold, untold.is_cut
-                self._look()
-        if truncated:
-            raise AudioError(f"{self.path} is truncated: its end is missing; copy it again")
+            self._mp3 = examine_mp3(self.path)
+            if self._mp3 is None and pretends_mp3(self.path):
+                raise _not_audio(self.path)
+            if is_truncated(self.path) or (self._mp3 is not None and self._mp3.is_cut):
+                raise AudioError(f"{self.path} is truncated: its end is missing; copy it again")
+            if self._mp3 is not None and self._mp3.is_damaged:
+                raise AudioError(f"{self.path} is damaged: there is a gap in it; copy it again")
+            with self._opened() as file:
+                self.sample_rate = int(file.samplerate)
+                self.num_channels = int(file.channels)
+                self.num_samples = int(file.frames)
+                self.encoding = encoding_of(file.format, file.subtype)
         self._check_shape()
 
     @property
@@ -143,22 +148,13 @@ class AudioReader:
                 remaining -= len(frames)
                 yield np.ascontiguousarray(frames.T)
 
-    def _look(self) -> str:
-        """Take down what libsndfile says of the file; return its name of the container."""
-        with self._opened() as file:
-            self.sample_rate = int(file.samplerate)
-            self.num_channels = int(file.channels)
-            self.num_samples = int(file.frames)
-            self.encoding = encoding_of(file.format, file.subtype)
-            return str(file.format)
-
     @contextmanager
     def _opened(self) -> Iterator["_Stream"]:
-        if self._untold is None:
+        if self._mp3 is None:
             with _Stream(_sndfile_path(self.path)) as file:
                 yield file
         else:
-            with ToldMp3(self.path, self._untold) as told, _Stream(told) as file:
+            with ToldMp3(self.path, self._mp3) as told, _Stream(told) as file:
                 yield file
 
     def _check_shape(self) -> None:
@@ -337,6 +333,11 @@ def _sndfile_path(path: Path) -> str | bytes:
     return text
 
 
+def _not_audio(path: Path) -> AudioError:
+    kinds = ", ".join(suffix.lstrip(".") for suffix in READABLE_SUFFIXES)
+    return AudioError(f"{path} is no audio file that banso can read; it reads {kinds}")
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turn what goes wrong while reading into one clear AudioError."""
@@ -345,11 +346,8 @@ def _reading(path: Path) -> Iterator[None]:
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".").replace("Error : ", "")
         if "not recognised" in reason or "unimplemented format" in reason.lower():
-            kinds = ", ".join(suffix.lstrip(".") for suffix in READABLE_SUFFIXES)
-            message = f"{path} is no audio file that banso can read; it reads {kinds}"
-        else:
-            message = f"{path} is damaged or truncated ({reason})"
-        raise AudioError(message) from error
+            raise _not_audio(path) from error
+        raise AudioError(f"{path} is damaged or truncated ({reason})") from error
     except OSError as error:
         raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
 

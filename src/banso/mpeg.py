@@ -1,13 +1,14 @@
-"""MP3 files that do not say how long they are.
+"""MP3 files: how long they are, and whether their end is there.
 
 Most MP3 files begin with a frame that tells the number of frames. Without it libsndfile guesses
 from the size and the first frame's bit rate, and reads no more than it guessed: half a song, if
-the bit rate varies. Walking from frame header to frame header gives the true length, and a frame
-that tells it, put in front, lets libsndfile read all.
+the bit rate varies. Walking from frame header to frame header gives the true length; a frame that
+tells it, put in front, lets libsndfile read all. The walk also finds what was cut off before
+libsndfile's decoder comes to it, which would write remarks of its own to the terminal.
 
 References:
     ISO/IEC 11172-3 (1993) and 13818-3 (1998), section 2.4.2.3: the frame header.
-    Windszus 1999, "MPEG Audio Frame Header", CodeProject 8295: the frame that tells the length.
+    Windszus 1999, "MPEG Audio Frame Header", CodeProject 8295: the frames that tell the length.
 """
 
 import io
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer as Buffer
+    from _typeshed import WriteableBuffer
 
 # kbit/s of layer III by the header's index, for MPEG-1 and for the lower rates of MPEG-2 and 2.5.
 _MPEG1_KBPS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -29,31 +30,32 @@ _MPEG1 = 3
 _RATE_DIVISOR = {_MPEG1: 1, 2: 2, 0: 4}
 _LAYER_III = 1
 _MONO = 3
-_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
-_LENGTH_TAG_END = 200
 # So many frames in a row are no accident in whatever else a file may hold, such as a picture.
 _CERTAIN_FRAMES = 3
 # The rate index of a made frame: 128 or 80 kbit/s, more than the length needs at any sample rate.
 _MADE_KBPS_INDEX = 9
+# What the flags of a frame that tells the length announce, each in four bytes.
+_HAS_FRAMES, _HAS_BYTES = 1, 2
+# Some writers count the frame that tells the length as well.
+_SLACK_FRAMES = 1
+_OTHER_KINDS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"riff")
 
 
 @dataclass(frozen=True, slots=True)
-class UntoldMp3:
-    """What a walk through an MP3 file without a length found.
+class Mp3:
+    """What a walk through an MP3 file found.
 
     Attributes:
-        start: Position of the first frame, bytes.
-        header: That frame's header, 4 bytes.
-        num_frames: Complete frames.
-        num_samples: Samples per channel in them.
-        is_cut: Whether the file ends within a frame.
+        front: A frame that tells the length.
+        start: Where the frames begin in front of which it belongs, bytes.
+        is_cut: Whether the file ends within a frame, or before as many frames as it promises.
+        is_damaged: Whether anything but frames lies between frames.
     """
 
+    front: bytes
     start: int
-    header: bytes
-    num_frames: int
-    num_samples: int
     is_cut: bool
+    is_damaged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,15 @@ class _Frame:
     num_samples: int
 
 
-def find_untold_mp3(path: Path) -> UntoldMp3 | None:
-    """Walk through an MP3 file if it does not tell its length, else return None.
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    num_frames: int
+    is_cut: bool
+    is_damaged: bool
+
+
+def examine_mp3(path: Path) -> Mp3 | None:
+    """Walk through an MP3 file; return None if the file is none.
 
     Args:
         path: A readable, non-empty file.
@@ -72,12 +81,32 @@ def find_untold_mp3(path: Path) -> UntoldMp3 | None:
         OSError: If it cannot be read.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        start = _next_frame(data, _id3_bytes(data))
-        if start is None:
+        first = _first_frame(data, path)
+        if first is None:
             return None
-        if any(tag in data[start : start + _LENGTH_TAG_END] for tag in _LENGTH_TAGS):
-            return None
-        return _walk(data, start)
+        frame = _frame(data[first : first + 4])
+        assert frame is not None
+        head = data[first : first + frame.num_bytes]
+        told = _told_frames(head)
+        start = first if told is None else first + frame.num_bytes
+        walk = _walk(data, start)
+        return Mp3(
+            front=_front(head, told, walk.num_frames),
+            start=start,
+            is_cut=walk.is_cut or walk.num_frames + _SLACK_FRAMES < (told or 0),
+            is_damaged=walk.is_damaged,
+        )
+
+
+def pretends_mp3(path: Path) -> bool:
+    """Return whether a file without MP3 frames is called one, and begins like nothing else.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    return path.suffix.lower() == ".mp3" and not head.startswith((*_OTHER_KINDS, b"\xff"))
 
 
 class ToldMp3(io.RawIOBase):
@@ -85,16 +114,15 @@ class ToldMp3(io.RawIOBase):
 
     Args:
         path: The file.
-        untold: What a walk through it found.
+        mp3: What a walk through it found.
 
     Raises:
         OSError: If it cannot be read.
     """
 
-    def __init__(self, path: Path, untold: UntoldMp3) -> None:
+    def __init__(self, path: Path, mp3: Mp3) -> None:
         super().__init__()
-        self._front = _length_frame(untold.header, untold.num_frames)
-        self._skipped = untold.start
+        self._front, self._skipped = mp3.front, mp3.start
         self._file = path.open("rb")
         self._size = len(self._front) + os.fstat(self._file.fileno()).st_size - self._skipped
         self._position = 0
@@ -108,7 +136,7 @@ class ToldMp3(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position and return it, counted from the made frame's first byte."""
+        """Go to a position and return it, counted from the first byte of the front."""
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         self._position = max(0, origin + offset)
         return self._position
@@ -117,7 +145,7 @@ class ToldMp3(io.RawIOBase):
         """Return the position."""
         return self._position
 
-    def readinto(self, buffer: "Buffer") -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill a buffer with the next bytes, as far as there are any; return how many."""
         view = memoryview(buffer).cast("B")
         piece = self._front[self._position : self._position + len(view)]
@@ -135,29 +163,32 @@ class ToldMp3(io.RawIOBase):
         super().close()
 
 
-def _id3_bytes(data: mmap.mmap) -> int:
-    """Return the size of the ID3 tag at the beginning."""
-    if data[:3] != b"ID3":
-        return 0
-    # Written in four bytes of seven bits each, without the tag's own ten.
-    return 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(data[6:10]))
+def _first_frame(data: mmap.mmap, path: Path) -> int | None:
+    """Return where the first frame begins, or None if this is no MP3 file."""
+    position = 0
+    if data[:3] == b"ID3":
+        # The tag's size is written in four bytes of seven bits each, without the tag's own ten.
+        position = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(data[6:10]))
+    elif not (data[:1] == b"\xff" or pretends_mp3(path)):
+        return None
+    if data[position : position + 4] in _OTHER_KINDS:
+        return None
+    return _next_frame(data, position)
 
 
-def _walk(data: mmap.mmap, start: int) -> UntoldMp3:
-    num_frames = num_samples = 0
-    is_cut = False
-    place: int | None = start
-    while place is not None:
-        position = place
+def _walk(data: mmap.mmap, start: int) -> _Walk:
+    num_frames, position, is_damaged = 0, start, False
+    while True:
         while frame := _frame(data[position : position + 4]):
             position += frame.num_bytes
-            if is_cut := position > len(data):
-                break
+            if position > len(data):
+                return _Walk(num_frames, is_cut=True, is_damaged=is_damaged)
             num_frames += 1
-            num_samples += frame.num_samples
-        # Something else lies between frames or follows them: damage, or a tag.
-        place = None if is_cut else _next_frame(data, position)
-    return UntoldMp3(start, data[start : start + 4], num_frames, num_samples, is_cut)
+        # Something else follows the frames, such as a tag, or lies between them.
+        following = _next_frame(data, position)
+        if following is None:
+            return _Walk(num_frames, is_cut=False, is_damaged=is_damaged)
+        position, is_damaged = following, is_damaged or num_frames > 0
 
 
 def _next_frame(data: mmap.mmap, position: int) -> int | None:
@@ -195,16 +226,49 @@ def _frame(header: bytes) -> _Frame | None:
     return _Frame(num_samples // 8 * kbps * 1000 // sample_rate + padding, num_samples)
 
 
-def _length_frame(header: bytes, num_frames: int) -> bytes:
+def _tag_start(frame: bytes) -> int:
+    """Return where a frame would tell the length: behind its header and side information."""
+    bits = int.from_bytes(frame[:4], "big")
+    mono, mpeg1, checksum = bits >> 6 & 3 == _MONO, bits >> 19 & 3 == _MPEG1, not bits >> 16 & 1
+    return 4 + ((17 if mono else 32) if mpeg1 else (9 if mono else 17)) + 2 * checksum
+
+
+def _told_frames(frame: bytes) -> int | None:
+    """Return how many frames a first frame promises to follow: 0 if only that some do."""
+    tag = frame[_tag_start(frame) :]
+    if tag[:4] in (b"Xing", b"Info"):
+        return int.from_bytes(tag[8:12], "big") if tag[7] & _HAS_FRAMES else 0
+    # The same idea by another maker, always at this place; libsndfile does not know it.
+    if frame[36:40] == b"VBRI":
+        return int.from_bytes(frame[50:54], "big")
+    return None
+
+
+def _front(head: bytes, told: int | None, num_frames: int) -> bytes:
+    """Return a frame that tells the length: the file's own, if it does and is right.
+
+    A file's own also tells how many samples the encoder has put at both ends. It loses the number
+    of bytes, on which decoders remark if there are others, such as a tag's.
+    """
+    place = _tag_start(head)
+    is_known = head[place : place + 4] in (b"Xing", b"Info")
+    if told is None or not is_known or not 0 <= told - num_frames <= _SLACK_FRAMES:
+        return _made_front(head, num_frames)
+    flags = int.from_bytes(head[place + 4 : place + 8], "big")
+    if not flags & _HAS_BYTES:
+        return head
+    plain = (flags & ~_HAS_BYTES).to_bytes(4, "big")
+    fields = head[place + 8 : place + 12] + head[place + 16 :] + bytes(4)
+    return head[: place + 4] + plain + fields
+
+
+def _made_front(head: bytes, num_frames: int) -> bytes:
     """Return a silent frame, of the same kind as another, that tells the number of frames."""
-    bits = int.from_bytes(header, "big")
+    bits = int.from_bytes(head[:4], "big")
     # No checksum, the fixed rate, no padding; version, sample rate and channels as they are.
     bits = bits & ~(0xF << 12) & ~(1 << 9) | 1 << 16 | _MADE_KBPS_INDEX << 12
-    mono, mpeg1 = bits >> 6 & 3 == _MONO, bits >> 19 & 3 == _MPEG1
-    side_bytes = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
-    # The flag says that the number of frames follows, and nothing else.
-    told = b"Xing" + (1).to_bytes(4, "big") + num_frames.to_bytes(4, "big")
-    front = bits.to_bytes(4, "big")
-    frame = _frame(front)
+    header = bits.to_bytes(4, "big")
+    told = b"Xing" + _HAS_FRAMES.to_bytes(4, "big") + num_frames.to_bytes(4, "big")
+    frame = _frame(header)
     assert frame is not None
-    return (front + bytes(side_bytes) + told).ljust(frame.num_bytes, b"\0")
+    return (header.ljust(_tag_start(header), b"\0") + told).ljust(frame.num_bytes, b"\0")
