@@ -117,12 +117,14 @@ def test_replicas_are_started_as_the_settings_say(tmp_path, monkeypatch, replica
     handle = types.SimpleNamespace(do=types.SimpleNamespace(remote=replica.do))
     handle.options = lambda stream: handle if stream else None
     serve = types.SimpleNamespace(deployment=deployment, run=lambda bound, **options: handle)
+    serve.start = lambda **options: asked.update(options)
     monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(serve=serve))
     monkeypatch.setitem(sys.modules, "ray.serve", serve)
     settings = ServiceSettings(data_folder=tmp_path, engine="ray", workers=3)
     make = ray_workers(settings)
     assert (asked["target"], asked["num_replicas"]) == (Replica, 3)
     assert asked["arguments"] == (None, settings.threads_per_worker)
+    assert asked["proxy_location"] == "Disabled"
     assert make().alive
 
 

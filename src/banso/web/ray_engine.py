@@ -175,6 +175,8 @@ def ray_workers(settings: ServiceSettings) -> Callable[[], Worker]:
         raise ConfigError(
             "the engine 'ray' needs Ray Serve, which is not installed; pip install 'banso[cluster]'"
         ) from error
+    # Requests come through our own server; Ray's would only open another port.
+    serve.start(proxy_location="Disabled")
     options = {"num_cpus": settings.threads_per_worker}
     deployment = serve.deployment(
         Replica, num_replicas=settings.workers, max_ongoing_requests=1, ray_actor_options=options
