@@ -1,9 +1,8 @@
 """Write the debug bundle of the tests: real graphs of a few kilobytes that really accompany.
 
 Its denoiser knows one rule instead of weights: every frame's latents are the voice's chroma, give
-or take. Its codec plays latent 0 to 11 as the notes C4 to B4, 12 as noise and 13 as pan. Its
-planner hears a beat in every onset and a chord in every note. So what comes out of the whole way
-through can be predicted, without training and without torch.
+or take. Its codec plays latent 0 to 11 as the notes C4 to B4, 12 as noise and 13 as pan.
+So what comes out of the whole way through can be predicted, without training and without torch.
 
     python scripts/make_debug_bundle.py tests/data/debug_bundle
 """
@@ -141,37 +140,6 @@ def codec_encoder() -> onnx.ModelProto:
     return _model(nodes, inputs, {"latents": LATENTS}, {"two": np.array(2, np.float32)})
 
 
-def planner() -> onnx.ModelProto:
-    """Onsets as beats, level as downbeats, and a chord on the note that is sung."""
-    width, first = VOCAL.stop - VOCAL.start, 1
-    pick = np.zeros((width, 27), np.float32)
-    onsets = slice(first + features.ONSETS.start, first + features.ONSETS.stop)
-    pick[onsets, 0] = 1 / (onsets.stop - onsets.start)
-    pick[first + features.LEVEL, 1] = 0.5
-    chroma = first + features.CHROMA.start + np.arange(12)
-    for mode, weight in enumerate((5.0, 4.0)):
-        pick[chroma, 2 + 12 * mode + np.arange(12)] = weight
-    nodes = [
-        helper.make_node("MatMul", ["vocal", "pick"], ["picked"]),
-        _constant("sizes", np.array([1, 1, 25])),
-        helper.make_node("Split", ["picked", "sizes"], ["onset", "level", "notes"], axis=-1),
-        _constant("last", np.array([-1])),
-        helper.make_node("Squeeze", ["onset", "last"], ["onsets"]),
-        helper.make_node("Squeeze", ["level", "last"], ["levels"]),
-        helper.make_node("Clip", ["onsets", "zero", "one"], ["beat"]),
-        helper.make_node("Clip", ["levels", "zero", "one"], ["downbeat"]),
-        _constant("fours", np.array([0, -1, 4, 25])),
-        helper.make_node("Reshape", ["notes", "fours"], ["grouped"]),
-        _constant("within", np.array([2])),
-        helper.make_node("ReduceMean", ["grouped", "within"], ["means"], keepdims=0),
-        helper.make_node("LogSoftmax", ["means"], ["chord"], axis=-1),
-    ]
-    frames = ("batch", "frames")
-    outputs = {"beat": frames, "downbeat": frames, "chord": ("batch", "quarter_frames", "25")}
-    bounds = {"zero": np.array(0, np.float32), "one": np.array(1, np.float32)}
-    return _model(nodes, {"vocal": (*frames, str(width))}, outputs, {"pick": pick, **bounds})
-
-
 def main(folder: Path) -> None:
     """Write the bundle."""
     models = {
@@ -179,7 +147,6 @@ def main(folder: Path) -> None:
         runtime.DENOISER_FILE: denoiser(),
         runtime.CODEC_ENCODER_FILE: codec_encoder(),
         runtime.CODEC_DECODER_FILE: codec_decoder(),
-        runtime.PLANNER_FILE: planner(),
     }
     manifest = Manifest(
         name="debug",

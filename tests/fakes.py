@@ -4,7 +4,6 @@ import numpy as np
 
 from banso.config import SamplerConfig
 from banso.pipeline import Accompanist
-from banso.planning import PlanAnswers
 from banso.results import BundleName
 
 NUM_CHANNELS = 64
@@ -64,15 +63,6 @@ class FakeCodec:
         return latents
 
 
-class FakePlanner:
-    """Hears G major."""
-
-    def answer(self, vocal):
-        chord = np.full((len(vocal) // 4, 25), -50, np.float32)
-        chord[:, 7] = -0.1
-        return PlanAnswers(chord)
-
-
 def fake_accompanist(**sampler):
     """An `Accompanist` whose windows are short, so that short tests cross their seams."""
     values = {"num_steps": 3, "window_frames": 32, "overlap_frames": 16, **sampler}
@@ -82,7 +72,6 @@ def fake_accompanist(**sampler):
         bundle=BundleName("fake", "0123456789ab"),
         sampler=SamplerConfig(**values),
         styles=("pop", "rock"),
-        planner=FakePlanner(),
         knows_parts=True,
     )
 

@@ -3,17 +3,15 @@
 import numpy as np
 import torch
 
-from banso.config import CodecConfig, DenoiserConfig, PlannerConfig
+from banso.config import CodecConfig, DenoiserConfig
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork
-from banso.model.planner import Planner
 
 DENOISER = DenoiserConfig(
     encoder_dim=16, encoder_layers=1, full_dim=12, half_dim=16, quarter_dim=16, quarter_layers=1,
     num_heads=2,
 )  # fmt: skip
 CODEC = CodecConfig(encoder_dim=16, encoder_layers=1, decoder_dim=16, decoder_layers=2)
-PLANNER = PlannerConfig(dim=16, num_layers=1, num_heads=2)
 
 
 def tiny_networks() -> tuple[DenoiserNetwork, CodecVAE]:
@@ -23,13 +21,6 @@ def tiny_networks() -> tuple[DenoiserNetwork, CodecVAE]:
     for network in networks:
         _draw(network, random)
     return networks
-
-
-def tiny_planner() -> Planner:
-    """Planner, drawn in the same way."""
-    planner = Planner(PLANNER)
-    _draw(planner, np.random.default_rng(1))
-    return planner
 
 
 def _draw(network: torch.nn.Module, random: np.random.Generator) -> None:

@@ -20,7 +20,6 @@ from banso.config import (
     CodecConfig,
     DenoiserConfig,
     LatentFormat,
-    PlannerConfig,
     SamplerConfig,
     from_dict,
     to_dict,
@@ -32,11 +31,9 @@ MANIFEST_FILE = "manifest.json"
 # A codec's graphs exchange latents either with packed parameters or with the waveform itself.
 CODEC_KINDS = ("parameters", "waveform")
 _HASH_DIGITS = 12
-_NETWORKS: dict[str, type] = {
-    "codec": CodecConfig,
-    "denoiser": DenoiserConfig,
-    "planner": PlannerConfig,
-}
+_NETWORKS: dict[str, type] = {"codec": CodecConfig, "denoiser": DenoiserConfig}
+# Bundles made before 0.2 name a network that planned; `banso.song_plan` does without.
+_RETIRED = ("planner",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +96,6 @@ class Manifest:
         styles: Names of the styles that the denoiser knows, in its order.
         codec: Settings of the codec's network; None for a foreign one.
         denoiser: Settings of the denoiser; None if the bundle holds a codec only.
-        planner: Settings of the planner; None if the bundle has none.
         graphs: By file name.
         data: Corpora that the model was trained on.
         training: Facts of the training: minutes, steps, hashes.
@@ -117,7 +113,6 @@ class Manifest:
     styles: tuple[str, ...] = ()
     codec: CodecConfig | None = None
     denoiser: DenoiserConfig | None = None
-    planner: PlannerConfig | None = None
     graphs: dict[str, Graph] = dataclasses.field(default_factory=dict)
     data: tuple[DataSource, ...] = ()
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -280,7 +275,7 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:
-    values = dict(content)
+    values = {key: value for key, value in content.items() if key not in _RETIRED}
     for key, kind in (("latents", LatentFormat), ("sampler", SamplerConfig)):
         values[key] = from_dict(kind, values[key], f"{key}.")
     for key, config in _NETWORKS.items():

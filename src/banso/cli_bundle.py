@@ -75,9 +75,6 @@ def export(
         list[Path] | None,
         typer.Option(help="Data set that it was trained on, for the record; repeatable."),
     ] = None,
-    planner: Annotated[
-        Path | None, typer.Option(help="Checkpoint of `banso train planner`; none by default.")
-    ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
 ) -> None:
     """Write trained networks as a bundle, and check that its graphs equal them."""
@@ -90,7 +87,6 @@ def export(
             out,
             name=name,
             licence=licence,
-            planner=planner,
             data=data or (),
         )
         agreement = f"graphs within {parity.worst:.1g} of the networks"

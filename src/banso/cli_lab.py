@@ -13,7 +13,7 @@ import typer
 from banso.cli_prepare import prepare_app
 from banso.console import needing_extra, progress_bar, reporting_errors
 
-train_app = typer.Typer(help="Train the codec, the denoiser or the planner.", no_args_is_help=True)
+train_app = typer.Typer(help="Train the codec or the denoiser.", no_args_is_help=True)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Experiment (TOML); all defaults without it.")
@@ -47,7 +47,7 @@ def prepare_voices(
     seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
     workers: WorkersOption = None,
 ) -> None:
-    """Sing POP909's melodies and encode what is heard, for the planner; a stopped run goes on."""
+    """Sing POP909's melodies and encode what is heard, to learn planning; a stopped run goes on."""
     with reporting_errors():
         with needing_extra("train"):
             from banso.data.voices import cache_voices
@@ -138,19 +138,6 @@ def train_denoiser(
             from banso.train.loop import fit_denoiser
         _show_log()
         typer.echo(fit_denoiser(load_config(config, overrides or ()), codec, resume=resume))
-
-
-@train_app.command(name="planner")
-def train_planner(
-    config: ConfigOption = None, overrides: SetOption = None, resume: ResumeOption = False
-) -> None:
-    """Train the planner on voices of `banso prepare voices`; prints the checkpoint."""
-    with reporting_errors():
-        with needing_extra("train"):
-            from banso.config import load_config
-            from banso.train.loop import fit_planner
-        _show_log()
-        typer.echo(fit_planner(load_config(config, overrides or ()), resume=resume))
 
 
 def _given(**options: int | None) -> dict[str, int]:

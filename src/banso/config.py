@@ -80,18 +80,6 @@ class DenoiserConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PlannerConfig:
-    """The planner, which hears beats and chords in a voice; see `banso.model.planner`."""
-
-    dim: int = 192
-    num_layers: int = 4
-    num_heads: int = 4
-
-    def __post_init__(self) -> None:
-        _require(self.dim % (2 * self.num_heads) == 0, f"{self.dim} does not split into heads")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class SamplerConfig:
     """Defaults of the sampling loop; Karras et al. 2022, arXiv:2206.00364, equation 5."""
 
@@ -134,7 +122,6 @@ class TrainConfig:
     validation_steps: int = 500
     loader_workers: int = 0
     max_transpose: int = 3  # semitones either way, in the parameter domain
-    max_stretch: float = 0.16  # of log pace either way, for voices
     drop_all: float = 0.1  # probability that every condition is dropped, for guidance
     drop_chords: float = 0.5
     drop_beats: float = 0.5
@@ -157,7 +144,6 @@ class Experiment:
 
     codec: CodecConfig = field(default_factory=CodecConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
-    planner: PlannerConfig = field(default_factory=PlannerConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
@@ -214,6 +200,15 @@ def from_dict(kind: type[ConfigT], data: dict[str, Any], where: str = "") -> Con
     return kind(**values)
 
 
+def from_record(kind: type[ConfigT], data: dict[str, Any]) -> ConfigT:
+    """Read what `to_dict` gave some time ago; settings that are gone since are left out.
+
+    Raises:
+        ConfigError: If a value has the wrong type or is out of range.
+    """
+    return from_dict(kind, _still_known(kind, data))
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Nested dictionaries of a configuration; `from_dict` reads them back."""
     return dataclasses.asdict(config)
@@ -223,6 +218,15 @@ def config_hash(config: Any) -> str:
     """First 12 hex digits of the SHA-256 of a configuration."""
     text = json.dumps(to_dict(config), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _still_known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {
+        key: _still_known(hints[key], value) if dataclasses.is_dataclass(hints[key]) else value
+        for key, value in data.items()
+        if key in hints
+    }
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:

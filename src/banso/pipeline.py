@@ -66,7 +66,6 @@ class Accompanist(Player):
             bundle=BundleName(bundle.name, bundle.hash),
             sampler=bundle.manifest.sampler,
             styles=bundle.manifest.styles,
-            planner=models.planner,
             knows_parts=models.denoiser.knows_parts,
         )
 

@@ -18,7 +18,6 @@ from banso.generation import (
 from banso.leadsheet import LeadSheet
 from banso.listening import Listening, listen
 from banso.options import GenerationOptions
-from banso.planning import Planner
 from banso.results import BundleName
 from banso.sampler import ConditionalDenoiser
 from banso.song_plan import SongPlan, plan_song
@@ -33,7 +32,6 @@ class Player:
         bundle: What the two are called, for the record.
         sampler: Steps and guidance unless asked otherwise, and the plan of windows.
         styles: Names of the styles that the denoiser knows, in its order.
-        planner: Hears beats and chords in a voice; None leaves both to the denoiser.
         knows_parts: Whether the denoiser can write single parts, and hear others.
     """
 
@@ -45,7 +43,6 @@ class Player:
         bundle: BundleName,
         sampler: SamplerConfig,
         styles: tuple[str, ...] = (),
-        planner: Planner | None = None,
         knows_parts: bool = False,
     ) -> None:
         self.denoiser = denoiser
@@ -53,7 +50,6 @@ class Player:
         self.bundle = bundle
         self.sampler = sampler
         self.styles = styles
-        self.planner = planner
         self.knows_parts = knows_parts
 
     def listen(self, recording: Recording, tuning_cents: float | None = None) -> Listening:

@@ -34,11 +34,21 @@ from banso.pulse_candidates import (
     scalars,
 )
 
-__all__ = ["BEATS_PER_BAR", "FASTEST_BPM", "SLOWEST_BPM", "Pulse", "find_pulse", "pulse_at"]
+__all__ = [
+    "BEATS_PER_BAR",
+    "FASTEST_BPM",
+    "SLOWEST_BPM",
+    "SURE_OF_BEATS",
+    "Pulse",
+    "find_pulse",
+    "pulse_at",
+]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
+# Below this confidence a band should rather follow the sung onsets than play on the beats.
+SURE_OF_BEATS = 0.25
 # Pieces in which the tempo may change a little, and how far they overlap.
 _PIECE_SECONDS, _HOP_SECONDS = 72.0, 36.0
 _LEAST_EVENTS = 12

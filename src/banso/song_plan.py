@@ -26,9 +26,8 @@ from banso.leadsheet import ChordSpan, LeadSheet, SungNote
 from banso.measures import Measures, covering, measures_of
 from banso.notes import sung_notes
 from banso.onsets import SungEvents, find_events
-from banso.planning import SURE_OF_BEATS
 from banso.progression import lay_out
-from banso.pulse import FASTEST_BPM, SLOWEST_BPM, Pulse, find_pulse, pulse_at
+from banso.pulse import FASTEST_BPM, SLOWEST_BPM, SURE_OF_BEATS, Pulse, find_pulse, pulse_at
 from banso.wishes import Wishes
 
 Array = NDArray[np.float32]

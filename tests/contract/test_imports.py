@@ -23,7 +23,7 @@ CORE = [
 LAB = {"torch", "scipy", "librosa", "lightning", "matplotlib", "mido", "onnx", "diffusers"}
 # Only a model that is really loaded should have to wait for it.
 LATE = {"onnxruntime"}
-GRAPH = Path(__file__).parents[1] / "data" / "debug_bundle" / "planner.onnx"
+GRAPH = Path(__file__).parents[1] / "data" / "debug_bundle" / "codec_encoder.onnx"
 LOAD = f"import pathlib; banso.runtime.Session(pathlib.Path({str(GRAPH)!r}), 1)"
 
 

@@ -18,7 +18,7 @@ from banso.bundle import Manifest, load_bundle  # noqa: E402
 from banso.codec.parameters import HOP_LENGTH, Parameters  # noqa: E402
 from banso.codec.synthesis import synthesize  # noqa: E402
 from banso.train.export import export_bundle, measure_parity, rounded  # noqa: E402
-from tiny_networks import CODEC, DENOISER, PLANNER, tiny_networks, tiny_planner  # noqa: E402
+from tiny_networks import CODEC, DENOISER, tiny_networks  # noqa: E402
 
 pytestmark = pytest.mark.lab
 
@@ -48,8 +48,7 @@ def networks():
 def exported(networks, tmp_path_factory):
     facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
     folder = tmp_path_factory.mktemp("tiny") / "bundle"
-    bundle, parity = export_bundle(*networks, folder, facts, tiny_planner())
-    assert runtime.PLANNER_FILE in parity.errors
+    bundle, parity = export_bundle(*networks, folder, facts)
     assert parity.worst < ONNX_TOLERANCE
     return bundle
 
@@ -74,20 +73,9 @@ def test_onnx_says_the_same(exported, goldens):
     assert relative(found, goldens["parameters"][0]) < ONNX_TOLERANCE
 
 
-def test_onnx_plans_the_same(exported):
-    vocal = np.random.default_rng(3).random((64, 84), dtype=np.float32)
-    with torch.no_grad():
-        wanted = rounded(tiny_planner())(torch.from_numpy(vocal[None]))
-    found = runtime.load_models(exported, 1).planner.answer(vocal)
-    assert relative(found.chord, wanted[0].log_softmax(-1).numpy()) < ONNX_TOLERANCE
-
-
 def test_any_length_and_batch(exported, networks):
     denoiser, codec = (rounded(network) for network in networks)
-    planner = rounded(tiny_planner())
-    parity = measure_parity(
-        exported, denoiser, codec, lengths=(16, 32, 528, 1_024), planner=planner
-    )
+    parity = measure_parity(exported, denoiser, codec, lengths=(16, 32, 528, 1_024))
     assert parity.worst < ONNX_TOLERANCE
 
 
@@ -106,7 +94,6 @@ def test_the_manifest_tells_what_was_exported(exported):
     manifest = load_bundle(exported.folder).manifest
     assert manifest.denoiser == DENOISER
     assert manifest.codec == CODEC
-    assert manifest.planner == PLANNER
     assert manifest.codec_context_frames == 2 * 2
     graph = manifest.graphs[runtime.DENOISER_FILE]
     names = {tensor.name for tensor in graph.inputs}
@@ -116,8 +103,7 @@ def test_the_manifest_tells_what_was_exported(exported):
 
 
 def test_weights_are_stored_in_half_precision(exported, networks):
-    every = (*networks, tiny_planner())
-    count = sum(p.numel() for network in every for p in network.parameters())
+    count = sum(p.numel() for network in networks for p in network.parameters())
     onnx = pytest.importorskip("onnx")
     stored = 0
     for name in exported.manifest.files:

@@ -137,6 +137,11 @@ def test_a_wrong_manifest_is_a_clear_error(bundle, values):
     assert_one_line(raised)
 
 
+def test_a_bundle_that_names_a_planner_is_read_without_it(bundle):
+    change_manifest(bundle, planner={"dim": 192, "num_layers": 4, "num_heads": 4})
+    assert load_bundle(bundle.folder).manifest == bundle.manifest
+
+
 @pytest.mark.parametrize("text", [b"{", b"[]", b"\xff\xfe", b"", b"null"])
 def test_a_broken_manifest_is_a_clear_error(bundle, text):
     (bundle.folder / MANIFEST_FILE).write_bytes(text)

@@ -8,6 +8,7 @@ from banso.config import (
     SamplerConfig,
     config_hash,
     from_dict,
+    from_record,
     load_config,
     to_dict,
 )
@@ -64,6 +65,17 @@ def test_a_section_that_is_a_value_is_a_clear_error(tmp_path):
 def test_dictionaries_hold_everything(mixing):
     experiment = Experiment(denoiser=DenoiserConfig(mixing=mixing))
     assert from_dict(Experiment, to_dict(experiment)) == experiment
+
+
+def test_an_old_record_is_read_without_what_is_gone():
+    experiment = Experiment(denoiser=DenoiserConfig(encoder_dim=64))
+    record = to_dict(experiment)
+    record["planner"] = {"dim": 192}
+    record["train"]["max_stretch"] = 0.16
+    assert from_record(Experiment, record) == experiment
+    record["train"]["batch_size"] = "many"
+    with pytest.raises(ConfigError, match="must be int"):
+        from_record(Experiment, record)
 
 
 def test_the_hash_follows_the_values():

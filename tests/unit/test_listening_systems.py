@@ -113,11 +113,10 @@ def test_each_condition_asks_the_bundle_for_its_own_plan(accompanist, voice, mon
     for name in ("ours_given", "ours_auto"):
         assert systems[name](item).num_samples == voice.num_samples
     assert asked == [("none", SHEET, 7), ("auto", None, 7)]
-    accompanist.planner = None
-    without = bundle_systems(accompanist, None, GenerationOptions(seed=7))
-    assert list(without) == ["ours_given", "ours_vocal", "baseline"]
-    with pytest.raises(ConfigError, match="no planner"):
-        bundle_systems(accompanist, ["auto"], GenerationOptions())
+    chosen = bundle_systems(accompanist, ["vocal"], GenerationOptions(seed=7))
+    assert list(chosen) == ["ours_vocal", "baseline"]
+    chosen["ours_vocal"](item)
+    assert asked[2:] == [("none", None, 7)]
 
 
 @pytest.mark.parametrize(

@@ -207,14 +207,6 @@ def test_with_plan_none_only_what_is_fixed_is_obeyed(accompanist, voice):
         GenerationOptions(plan="none", key="C")
 
 
-def test_without_a_planner_the_melody_alone_is_harmonised(accompanist, voice):
-    accompanist.planner = None
-    plan = accompanist.plan(accompanist.listen(voice), GenerationOptions(key="C"))
-    assert plan.key == "C:maj"
-    assert plan.chords[0].start_seconds == 0
-    assert plan.chords[-1].end_seconds == 2.0
-
-
 def test_the_count_in_needs_bars_and_room(accompanist, voice):
     late = Audio(np.pad(voice.samples, ((0, 0), (3 * voice.sample_rate, 0))), voice.sample_rate)
     beats = tuple(0.5 * index for index in range(10))

@@ -21,8 +21,15 @@ _MAJOR = np.array([1, -0.3, 0, -0.5, 1, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.f
 _MINOR = np.array([1, -0.3, 0, 1, -0.5, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
 
 
-class _Crops(Dataset[dict[str, Tensor]]):
-    """What both data sets are made from; their arguments are described there."""
+class CropDataset(Dataset[dict[str, Tensor]]):
+    """An endless supply of crops; the same index and seed give the same crop.
+
+    Args:
+        examples: Songs; those shorter than a crop are padded with silence.
+        config: Crop length and probabilities.
+        num_crops: What `len` says.
+        augment: Whether to transpose and to drop conditions.
+    """
 
     def __init__(
         self, examples: Sequence[Example], config: TrainConfig, num_crops: int, *, augment: bool
@@ -32,17 +39,6 @@ class _Crops(Dataset[dict[str, Tensor]]):
 
     def __len__(self) -> int:
         return self._num_crops
-
-
-class CropDataset(_Crops):
-    """An endless supply of crops; the same index and seed give the same crop.
-
-    Args:
-        examples: Songs; those shorter than a crop are padded with silence.
-        config: Crop length and probabilities.
-        num_crops: What `len` says.
-        augment: Whether to transpose and to drop conditions.
-    """
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """Crop `index` as tensors.
@@ -85,79 +81,10 @@ class CropDataset(_Crops):
         """Say which parts to play, and whether the others are heard; nothing if all is dropped."""
         whole = len(example.parts) == len(c.PART_NAMES)
         unsaid = whole and (not self._augment or rng.random() < self._config.drop_parts)
-        deaf = example.others is None or (
-            self._augment and rng.random() < self._config.drop_others
-        )
+        deaf = example.others is None or (self._augment and rng.random() < self._config.drop_others)
         if unsaid or not given.any():
             return np.zeros(c.PARTS.stop - c.PARTS.start, dtype=np.float32), False
         return c.part_row(example.parts), not deaf
-
-
-class VoiceDataset(_Crops):
-    """Crops of sung melodies in all keys, with their chords; for the planner.
-
-    Args:
-        examples: Melodies; those shorter than a crop are padded with silence.
-        config: Crop length and seed.
-        num_crops: What `len` says.
-        augment: Whether to transpose.
-    """
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Crop `index` as `vocal` [frames, 84] and `chord` [frames / 4], a class of 25 each."""
-        rng = np.random.default_rng((self._config.seed, index))
-        example = self._examples[int(rng.integers(len(self._examples)))]
-        size = self._config.crop_frames
-        stretch = self._config.max_stretch if self._augment else 0.0
-        pace = float(np.exp(rng.uniform(-stretch, stretch)))
-        length = min(len(example.conditions), int(size * pace))
-        start = int(rng.integers(max(1, len(example.conditions) - length + 1)))
-        rows = example.conditions[start : start + length].astype(np.float32)
-        rows = _padded(at_pace(rows, pace)[:size], size)
-        if self._augment:
-            # An octave either way makes high and low voices of the same melody.
-            semitones = int(rng.integers(-6, 6)) + 12 * int(rng.integers(-1, 2))
-            rows = transpose_conditions(rows, semitones)
-        return {
-            "vocal": torch.from_numpy(rows[:, c.VOCAL]),
-            "chord": torch.from_numpy(triads(rows[::4, c.CHORDS])),
-        }
-
-
-def at_pace(rows: Array, pace: float) -> Array:
-    """Play conditions [frames, features] faster or slower by linear interpolation.
-
-    Onsets have four values a frame, which are laid out in time before they are moved; chords are
-    not blended.
-
-    Args:
-        rows: Voice, beats, chords and style of consecutive frames.
-        pace: 1.1 for 10 % faster.
-
-    Returns:
-        [round(frames / pace), features].
-    """
-    if pace == 1.0:
-        return rows
-    count = max(1, round(len(rows) / pace))
-    moved = _interpolated(rows, count)
-    nearest = np.minimum(((np.arange(count) + 0.5) * pace).astype(np.int64), len(rows) - 1)
-    moved[:, c.CHORDS] = rows[nearest][:, c.CHORDS]
-    first = c.VOCAL.start + 1 + features.ONSETS.start
-    for start in (first, first + features.ONSETS_PER_FRAME):
-        part = slice(start, start + features.ONSETS_PER_FRAME)
-        fine = rows[:, part].reshape(-1, 1)
-        moved[:, part] = _interpolated(fine, count * features.ONSETS_PER_FRAME).reshape(count, -1)
-    return moved
-
-
-def _interpolated(rows: Array, count: int) -> Array:
-    """Resample [frames, features] to a number of frames over the same time."""
-    place = np.clip((np.arange(count) + 0.5) * len(rows) / count - 0.5, 0, len(rows) - 1)
-    below = np.minimum(place.astype(np.int64), max(0, len(rows) - 2))
-    share = (place - below).astype(np.float32)[:, None]
-    above = np.minimum(below + 1, len(rows) - 1)
-    return np.asarray(rows[below] * (1 - share) + rows[above] * share)
 
 
 def triads(chords: Array) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Sung melodies without bands: what the planner learns from, a tenth of the cost of full items."""
+"""Sung melodies without bands: what planning learns from, a tenth of the cost of full items."""
 
 import hashlib
 from concurrent.futures import ProcessPoolExecutor

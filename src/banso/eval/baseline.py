@@ -21,15 +21,15 @@ from banso.data.render import SAMPLE_RATE, find_soundfonts, render_band
 from banso.data.song import Note
 from banso.data.styles import DRUM_KEYS
 from banso.data.voicing import bass_pitch, lead_voices
+from banso.eval.bar_chords import bar_chords
 from banso.eval.hearing import Array
 from banso.eval.metrics import triad_templates
 from banso.eval.sung import FRAME_RATE, Sung, hear_singing
 from banso.leadsheet import LeadSheet
 from banso.onsets import find_events
-from banso.planning import PlanAnswers, make_plan
 from banso.pulse import find_pulse
 
-_MELODY_FRAMES = 4  # `PlanAnswers` names chords four latent frames at a time
+_MELODY_FRAMES = 4  # latent frames that are judged at once
 # Nats of a sung frame in and outside a triad: about what POP909's melodies do (0.7 of the sung time
 # in three of twelve classes).
 _IN_CHORD, _OUTSIDE = float(np.log(0.7 / 3)), float(np.log(0.3 / 9))
@@ -75,15 +75,15 @@ def harmonise(samples: Array, sample_rate: int) -> LeadSheet:
     """
     mono = Audio(np.atleast_2d(samples), sample_rate).to_mono().resampled(features.SAMPLE_RATE)
     rows = features.extract(mono.samples[0])
-    chords = _chord_answers(hear_singing(mono.samples, features.SAMPLE_RATE))
+    likelihood = _chord_likelihood(hear_singing(mono.samples, features.SAMPLE_RATE))
     seconds = mono.duration_seconds
     pulse = find_pulse(find_events(rows, FRAME_RATE), seconds)
-    plan = make_plan(PlanAnswers(chords), FRAME_RATE, seconds, pulse)
-    # A plan withholds beats that it is not sure of; a pattern player must have some.
+    chords = bar_chords(likelihood, FRAME_RATE / _MELODY_FRAMES, seconds, pulse)
+    # However unsure the pulse, a pattern player must have beats.
     beats = _steady(np.zeros(0) if pulse is None else pulse.beats, seconds)
     bars = beats[::4].tolist() if pulse is None else pulse.downbeats.tolist()
     downs = tuple(beat for beat in beats.tolist() if beat in bars)
-    return LeadSheet(beats=tuple(beats.tolist()), downbeats=downs, chords=plan.chords)
+    return LeadSheet(beats=tuple(beats.tolist()), downbeats=downs, chords=chords)
 
 
 def pattern_band(sheet: LeadSheet, seconds: float) -> Band:
@@ -125,8 +125,8 @@ def pattern_band(sheet: LeadSheet, seconds: float) -> Band:
     )
 
 
-def _chord_answers(voice: Sung) -> Array:
-    """Log-likelihood [frames / 4, 25] of the sung pitch under each triad, and of no chord."""
+def _chord_likelihood(voice: Sung) -> Array:
+    """Log-likelihood [frames / 4, 24] of the sung pitch under each triad."""
     inside = triad_templates() > 0
     table = np.where(inside, _IN_CHORD, _OUTSIDE)
     sung = np.where(voice.pitch >= 0, voice.pitch % 12, 12)
@@ -134,8 +134,8 @@ def _chord_answers(voice: Sung) -> Array:
     frames = table[:, sung].T
     count = -(-len(frames) // _MELODY_FRAMES)
     padded = np.pad(frames, ((0, count * _MELODY_FRAMES - len(frames)), (0, 0)))
-    answers = padded.reshape(count, _MELODY_FRAMES, 24).mean(axis=1)
-    return np.pad(answers, ((0, 0), (0, 1)), constant_values=-10.0).astype(np.float32)
+    means = padded.reshape(count, _MELODY_FRAMES, 24).mean(axis=1)
+    return np.asarray(means, dtype=np.float32)
 
 
 def _steady(beats: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:

@@ -164,7 +164,7 @@ def evaluate_codec(
 
 def _systems(request: Request, accompanist: Accompanist) -> list[System]:
     """What makes the bands of a set; all of it is checked before any band is made."""
-    possible = possible_modes(accompanist, has_score=request.has_score)
+    possible = possible_modes(has_score=request.has_score)
     modes = request.modes or possible
     if request.kind == "robustness":
         return robust_systems(accompanist, modes[-1], request.options)

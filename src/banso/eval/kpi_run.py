@@ -39,7 +39,7 @@ def evaluate_kpis(
         BansoError: If bundle, data or a program cannot be used.
     """
     accompanist = Accompanist.from_bundle(request.bundle)
-    modes = request.modes or possible_modes(accompanist, has_score=request.has_score)
+    modes = request.modes or possible_modes(has_score=request.has_score)
     failed: set[str] = set()
     (system,) = our_systems(accompanist, modes[-1:], request.options)
     items = load_set(request)

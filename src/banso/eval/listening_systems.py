@@ -116,22 +116,12 @@ def bundle_systems(
 
     Args:
         accompanist: The bundle.
-        conditions: `given`, `vocal` or `auto`, as in an evaluation; None for `given` and, where the
-            bundle can plan, `auto`.
+        conditions: `given`, `vocal` or `auto`, as in an evaluation; None for `given` and `auto`.
         options: Seed, steps and guidance.
 
     Returns:
         Systems `ours_<condition>` and `baseline`.
-
-    Raises:
-        ConfigError: If `auto` is asked for and the bundle cannot plan.
     """
-    can_plan = accompanist.planner is not None
-    chosen = conditions or (("given", "auto") if can_plan else ("given", "vocal"))
-    if "auto" in chosen and not can_plan:
-        raise ConfigError(
-            f"bundle {accompanist.bundle.name} has no planner; leave out the condition auto"
-        )
 
     def ours(condition: str) -> System:
         def make(item: EvalItem) -> Audio:
@@ -147,6 +137,7 @@ def bundle_systems(
     def by_rule(item: EvalItem) -> Audio:
         return Audio(accompany_by_rule(item.read_vocals(), item.sample_rate), SAMPLE_RATE)
 
+    chosen = conditions or ("given", "auto")
     return {**{f"ours_{name}": ours(name) for name in chosen}, BASELINE: by_rule}
 
 

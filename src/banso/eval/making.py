@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from banso.audio import Audio
-from banso.errors import BundleError
 from banso.eval.baseline import accompany_by_rule
 from banso.eval.gallery import Rendition
 from banso.eval.observation import generation_digest, name_of
@@ -29,22 +28,14 @@ def our_systems(
         modes: `given` hands the score's chords and beats over, `vocal` the voice alone, `auto` lets
             the bundle plan them from the voice.
         options: Seed, steps and guidance.
-
-    Raises:
-        BundleError: If the bundle cannot plan though `auto` is asked for.
     """
-    if "auto" in modes and accompanist.planner is None:
-        raise BundleError(
-            f"bundle {accompanist.bundle.name} has no planner; leave out the condition auto"
-        )
     return [_ours(accompanist, mode, options) for mode in modes]
 
 
-def possible_modes(accompanist: Accompanist, *, has_score: bool) -> tuple[Mode, ...]:
-    """Return the conditions that a bundle and a set allow."""
+def possible_modes(*, has_score: bool) -> tuple[Mode, ...]:
+    """Return the conditions that a set allows."""
     given: tuple[Mode, ...] = ("given",) if has_score else ()
-    auto: tuple[Mode, ...] = () if accompanist.planner is None else ("auto",)
-    return (*given, "vocal", *auto)
+    return (*given, "vocal", "auto")
 
 
 def codec_system(codec: OnnxCodec | OnnxWaveformCodec, bundle_hash: str) -> System:

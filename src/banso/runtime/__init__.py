@@ -1,7 +1,7 @@
 """Networks as ONNX Runtime sessions, loaded from a bundle.
 
 `OnnxDenoiser` is what the sampler calls, `OnnxCodec` and `OnnxWaveformCodec` turn latents into
-sound and back, `OnnxPlanner` hears beats and chords in a voice. All take and give numpy arrays.
+sound and back. All take and give numpy arrays.
 Only `banso.runtime.session` imports `onnxruntime`.
 """
 
@@ -18,7 +18,7 @@ from banso.runtime.codecs import (
     ParameterStream,
     WaveformStream,
 )
-from banso.runtime.networks import CONTEXT_NAMES, OnnxDenoiser, OnnxPlanner
+from banso.runtime.networks import CONTEXT_NAMES, OnnxDenoiser
 from banso.runtime.session import Array, Session
 
 __all__ = [
@@ -27,13 +27,11 @@ __all__ = [
     "CONTEXT_NAMES",
     "DENOISER_FILE",
     "ENCODER_FILE",
-    "PLANNER_FILE",
     "Array",
     "ChunkedDecoder",
     "Models",
     "OnnxCodec",
     "OnnxDenoiser",
-    "OnnxPlanner",
     "OnnxWaveformCodec",
     "ParameterStream",
     "Session",
@@ -44,7 +42,6 @@ __all__ = [
 
 ENCODER_FILE = "encoder.onnx"
 DENOISER_FILE = "denoiser.onnx"
-PLANNER_FILE = "planner.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +51,10 @@ class Models:
     Attributes:
         denoiser: Conditioning and noise to latents.
         codec: Latents to sound and back.
-        planner: Voice to beats and chords; None if the bundle has none.
     """
 
     denoiser: OnnxDenoiser
     codec: OnnxCodec | OnnxWaveformCodec
-    planner: OnnxPlanner | None = None
 
 
 def load_models(bundle: Bundle, num_threads: int | None = None) -> Models:
@@ -76,10 +71,7 @@ def load_models(bundle: Bundle, num_threads: int | None = None) -> Models:
         raise BundleError(f"bundle {bundle.name} holds a codec only; it cannot accompany")
     encoder = Session(bundle.path(ENCODER_FILE), num_threads)
     denoiser = OnnxDenoiser(encoder, Session(bundle.path(DENOISER_FILE), num_threads))
-    planner = None
-    if bundle.has(PLANNER_FILE):
-        planner = OnnxPlanner(Session(bundle.path(PLANNER_FILE), num_threads))
-    return Models(denoiser, load_codec(bundle, num_threads), planner)
+    return Models(denoiser, load_codec(bundle, num_threads))
 
 
 def load_codec(bundle: Bundle, num_threads: int | None = None) -> OnnxCodec | OnnxWaveformCodec:

@@ -1,18 +1,13 @@
-"""The networks that listen and play: `OnnxDenoiser`, `OnnxPlanner`."""
+"""The networks that listen and play: `OnnxDenoiser`."""
 
 import numpy as np
 
 from banso.conditioning import KNOWN, NUM_CONDITIONS, PARTS
-from banso.planning import PlanAnswers
 from banso.runtime.session import Array, Session
 from banso.sampler import Denoiser
 
 # In this order both as outputs of the encoder and as inputs of the denoiser.
 CONTEXT_NAMES = ("context_full", "half_keys", "half_values", "quarter_keys", "quarter_values")
-
-# The planner attends over all it is given, so what is longer than 190 s is heard in parts, each
-# with 24 s more on either side. Multiples of 16 frames.
-_PLANNER_FRAMES, _PLANNER_CONTEXT = 4_096, 512
 
 
 class OnnxDenoiser:
@@ -45,30 +40,3 @@ class OnnxDenoiser:
             ]
 
         return denoise
-
-
-class OnnxPlanner:
-    """The planner of a bundle: chords, frame by frame, as it hears them in a voice.
-
-    Args:
-        planner: Graph `vocal` -> `chord`.
-    """
-
-    def __init__(self, planner: Session) -> None:
-        self._planner = planner
-
-    def answer(self, vocal: Array) -> PlanAnswers:
-        """Answer for a whole song; time and memory grow no faster than its length.
-
-        Args:
-            vocal: The vocal group of the conditioning [frames, 84]; frames a multiple of 16.
-        """
-        frames, context = len(vocal), _PLANNER_CONTEXT
-        step = _PLANNER_FRAMES - 2 * context if frames > _PLANNER_FRAMES else _PLANNER_FRAMES
-        parts = []
-        for start in range(0, frames, step):
-            stop = min(start + step, frames)
-            first = max(0, start - context)
-            heard = self._planner.run(vocal=vocal[None, first : stop + context])["chord"][0]
-            parts.append(heard[(start - first) // 4 : (stop - first) // 4])
-        return PlanAnswers(np.concatenate(parts))

@@ -22,24 +22,22 @@ from torch.export import Dim
 from banso import bundle as b
 from banso import runtime
 from banso.codec.parameters import NUM_PARAMETERS
-from banso.conditioning import KNOWN, NUM_CONDITIONS, VOCAL
+from banso.conditioning import KNOWN, NUM_CONDITIONS
 from banso.config import LatentFormat
 from banso.errors import BundleError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, Hourglass
-from banso.model.planner import Planner
 from banso.pipeline import FRAME_MULTIPLE
 from banso.train.graphs import SMALL, described, with_half_weights
-from banso.train.loop import load_codec, load_denoiser, load_planner
+from banso.train.loop import load_codec, load_denoiser
 
 Array = NDArray[np.float32]
-NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE, Planner)
+NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE)
 
 OPSET = 20  # the first with an exact GELU
 MAX_RELATIVE_ERROR = 1e-3
 _PARITY_FRAMES = (16, 64, 512, 1_024)
 _KNOWN_WIDTH = KNOWN.stop - KNOWN.start
-_VOCAL_WIDTH = VOCAL.stop - VOCAL.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +124,11 @@ class _CodecDecoder(nn.Module):
         return self.codec.decode(latents)
 
 
-class _Planner(nn.Module):
-    """The planner with log-probabilities for output, as `planning.PlanAnswers` wants them."""
-
-    def __init__(self, planner: Planner) -> None:
-        super().__init__()
-        self.planner = planner
-
-    def forward(self, vocal: torch.Tensor) -> torch.Tensor:
-        """Chord [batch, frames / 4, 25] of a voice."""
-        chord: torch.Tensor = self.planner(vocal)
-        return chord.log_softmax(dim=-1)
-
-
 def export_bundle(
     denoiser: DenoiserNetwork,
     codec: CodecVAE,
     out: Path,
     facts: b.Manifest,
-    planner: Planner | None = None,
 ) -> tuple[b.Bundle, Parity]:
     """Write trained networks as a bundle and compare it with them.
 
@@ -154,7 +138,6 @@ def export_bundle(
         out: Folder of the bundle; a bundle that lies there is replaced.
         facts: What the networks do not tell: name, licence, commit, sampler, styles, data,
             training. What they tell is filled in.
-        planner: With averaged weights; None makes a bundle without.
 
     Returns:
         The bundle, and how closely it agrees with the networks.
@@ -163,8 +146,7 @@ def export_bundle(
         BundleError: If the graphs differ from the networks by more than `MAX_RELATIVE_ERROR`.
     """
     denoiser, codec = rounded(denoiser), rounded(codec)
-    planner = None if planner is None else rounded(planner)
-    models = _graphs(denoiser, codec, planner)
+    models = _graphs(denoiser, codec)
     config = codec.config
     manifest = dataclasses.replace(
         facts,
@@ -173,19 +155,18 @@ def export_bundle(
         codec_context_frames=config.decoder_layers * (config.kernel_size // 2),
         codec=config,
         denoiser=denoiser.config,
-        planner=None if planner is None else planner.config,
         graphs={file: described(model) for file, model in models.items()},
     )
     contents = {file: model.SerializeToString() for file, model in models.items()}
     bundle = b.write_bundle(out, manifest, contents)
-    parity = measure_parity(bundle, denoiser, codec, planner=planner)
+    parity = measure_parity(bundle, denoiser, codec)
     if not parity.worst <= MAX_RELATIVE_ERROR:
         raise BundleError(f"bundle {out} differs from its networks: {parity.errors}")
     return bundle, parity
 
 
 def export_checkpoints(
-    codec: Path, denoiser: Path, out: Path, facts: b.Manifest, planner: Path | None = None
+    codec: Path, denoiser: Path, out: Path, facts: b.Manifest
 ) -> tuple[b.Bundle, Parity]:
     """Write the networks of two training runs as a bundle; see `export_bundle`.
 
@@ -194,14 +175,11 @@ def export_checkpoints(
         denoiser: Checkpoint of `fit_denoiser`.
         out: Folder of the bundle.
         facts: As for `export_bundle`.
-        planner: Checkpoint of `fit_planner`; None makes a bundle without.
 
     Raises:
         ConfigError: If a checkpoint is missing. BundleError: As for `export_bundle`.
     """
-    networks = load_denoiser(denoiser), load_codec(codec)
-    planning = None if planner is None else load_planner(planner)
-    return export_bundle(*networks, out, facts, planning)
+    return export_bundle(load_denoiser(denoiser), load_codec(codec), out, facts)
 
 
 def rounded(network: NetworkT) -> NetworkT:
@@ -218,7 +196,6 @@ def measure_parity(
     denoiser: DenoiserNetwork,
     codec: CodecVAE,
     lengths: Sequence[int] = _PARITY_FRAMES,
-    planner: Planner | None = None,
 ) -> Parity:
     """Compare graphs with networks on noise of several lengths, one and two items at once.
 
@@ -227,11 +204,10 @@ def measure_parity(
         denoiser: As `rounded` gives it.
         codec: As `rounded` gives it.
         lengths: Frames, multiples of 16.
-        planner: As `rounded` gives it; None if the bundle has none.
     """
     errors: dict[str, float] = {}
     sessions = {file: runtime.Session(bundle.path(file), 1) for file in bundle.manifest.files}
-    networks = _wrapped(denoiser, codec, planner)
+    networks = _wrapped(denoiser, codec)
     for index, num_frames in enumerate(lengths):
         feeds = _noise_inputs(denoiser, codec, 1 + index % 2, num_frames)
         for file, network in networks.items():
@@ -246,17 +222,13 @@ def measure_parity(
     return Parity(errors)
 
 
-def _wrapped(
-    denoiser: DenoiserNetwork, codec: CodecVAE, planner: Planner | None
-) -> dict[str, nn.Module]:
+def _wrapped(denoiser: DenoiserNetwork, codec: CodecVAE) -> dict[str, nn.Module]:
     modules: dict[str, nn.Module] = {
         runtime.ENCODER_FILE: _Encoder(denoiser),
         runtime.DENOISER_FILE: _Denoiser(denoiser.hourglass),
         runtime.CODEC_ENCODER_FILE: _CodecEncoder(codec),
         runtime.CODEC_DECODER_FILE: _CodecDecoder(codec),
     }
-    if planner is not None:
-        modules[runtime.PLANNER_FILE] = _Planner(planner)
     return {file: module.eval() for file, module in modules.items()}
 
 
@@ -287,7 +259,6 @@ def _noise_inputs(
         },
         runtime.CODEC_ENCODER_FILE: {"parameters": parameters},
         runtime.CODEC_DECODER_FILE: {"latents": noise(batch, num_frames, channels)},
-        runtime.PLANNER_FILE: {"vocal": np.abs(noise(batch, num_frames, _VOCAL_WIDTH))},
     }
 
 
@@ -300,17 +271,14 @@ _OUTPUTS = {
     runtime.DENOISER_FILE: ("denoised",),
     runtime.CODEC_ENCODER_FILE: ("latents",),
     runtime.CODEC_DECODER_FILE: ("parameters",),
-    runtime.PLANNER_FILE: ("chord",),
 }
 
 
-def _graphs(
-    denoiser: DenoiserNetwork, codec: CodecVAE, planner: Planner | None
-) -> dict[str, onnx.ModelProto]:
+def _graphs(denoiser: DenoiserNetwork, codec: CodecVAE) -> dict[str, onnx.ModelProto]:
     """All graphs by file name."""
     feeds = _noise_inputs(denoiser, codec, 2, 4 * FRAME_MULTIPLE)
     models = {}
-    for file, network in _wrapped(denoiser, codec, planner).items():
+    for file, network in _wrapped(denoiser, codec).items():
         shapes = tuple(_axes(file, name, value) for name, value in feeds[file].items())
         models[file] = _exported(network, feeds[file], shapes, _OUTPUTS[file])
     return models

@@ -12,16 +12,15 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from banso.config import Experiment, TrainConfig, from_dict
+from banso.config import Experiment, TrainConfig, from_record
 from banso.data.cache import Example, load_cache
-from banso.data.dataset import CropDataset, VoiceDataset
+from banso.data.dataset import CropDataset
 from banso.errors import ConfigError, DataError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork
-from banso.model.planner import Planner
 from banso.train.budget import LAST, TimeBudget
 from banso.train.listening import Listening
-from banso.train.module import Batch, CodecModule, DenoiserModule, PlannerModule
+from banso.train.module import Batch, CodecModule, DenoiserModule
 
 logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=torch.nn.Module)
@@ -74,29 +73,6 @@ def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -
     examples = _examples(experiment.train)
     listening = Listening(trained, examples[1][0], experiment.sampler)
     return _fit(module, experiment.train, examples, resume, [listening])
-
-
-def fit_planner(experiment: Experiment, *, resume: bool = False) -> Path:
-    """Train the planner on sung melodies.
-
-    Args:
-        experiment: Settings; `train.data` holds cached voices, `train.run` takes the results.
-        resume: Whether to go on from the run's last checkpoint.
-
-    Returns:
-        Path of the final checkpoint; its `state_dict` holds averaged weights.
-
-    Raises:
-        DataError: If there is no data. ConfigError: If there is nothing to resume.
-    """
-    module = PlannerModule(experiment)
-    return _fit(module, experiment.train, _examples(experiment.train), resume, kind=VoiceDataset)
-
-
-def load_planner(path: Path) -> Planner:
-    """Load the planner of a checkpoint, averaged weights."""
-    state, experiment = _load(path)
-    return _filled(Planner(experiment.planner), state)
 
 
 def load_codec(path: Path) -> CodecVAE:
@@ -161,7 +137,7 @@ def _load(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
         for name, value in content["state_dict"].items()
         if name.startswith("model.")
     }
-    return state, from_dict(Experiment, content["hyper_parameters"]["experiment"])
+    return state, from_record(Experiment, content["hyper_parameters"]["experiment"])
 
 
 def _filled(model: ModelT, state: dict[str, torch.Tensor]) -> ModelT:
@@ -171,12 +147,11 @@ def _filled(model: ModelT, state: dict[str, torch.Tensor]) -> ModelT:
 
 
 def _fit(
-    module: CodecModule | DenoiserModule | PlannerModule,
+    module: CodecModule | DenoiserModule,
     config: TrainConfig,
     examples: tuple[list[Example], list[Example]],
     resume: bool,
     callbacks: Sequence[Callback] = (),
-    kind: type[CropDataset] | type[VoiceDataset] = CropDataset,
 ) -> Path:
     L.seed_everything(config.seed, verbose=False)
     folder = Path(config.run)
@@ -206,8 +181,9 @@ def _fit(
         enable_model_summary=False,
     )
     num_crops = config.max_steps * config.batch_size
-    training = _loader(kind(examples[0], config, num_crops, augment=True), config)
-    validation = _loader(kind(examples[1], config, _VALIDATION_CROPS, augment=False), config)
+    training = _loader(CropDataset(examples[0], config, num_crops, augment=True), config)
+    held_out = CropDataset(examples[1], config, _VALIDATION_CROPS, augment=False)
+    validation = _loader(held_out, config)
     trainer.fit(module, training, validation, ckpt_path=str(last) if resume else None)
     final = folder / "final.ckpt"
     save_weights(module, final)
@@ -230,7 +206,7 @@ def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     return train, validation or train
 
 
-def _loader(dataset: CropDataset | VoiceDataset, config: TrainConfig) -> DataLoader[Batch]:
+def _loader(dataset: CropDataset, config: TrainConfig) -> DataLoader[Batch]:
     return DataLoader(dataset, config.batch_size, num_workers=config.loader_workers)
 
 

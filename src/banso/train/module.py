@@ -5,14 +5,13 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from banso import conditioning as c
 from banso.config import Experiment, to_dict
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
 from banso.model.diffusion import denoising_loss, draw_sigmas
-from banso.model.planner import Planner
 
 Batch = dict[str, Tensor]
 
@@ -124,33 +123,6 @@ class DenoiserModule(L.LightningModule):
             return keep_known(self.model.hourglass(noisy, level, encoding), conditioning)
 
         return denoising_loss(denoise, latents, sigma, known)
-
-
-class PlannerModule(L.LightningModule):
-    """Trains the planner on sung melodies whose chords are known."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        super().__init__()
-        self.save_hyperparameters({"experiment": to_dict(experiment)})
-        self.experiment = experiment
-        self.model = Planner(experiment.planner)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Cross-entropy of the chords."""
-        loss = self._loss(batch)
-        self.log("chord", loss, prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The same on songs not trained on."""
-        self.log("validation_chord", self._loss(batch), prog_bar=True)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; the time budget sets its rate."""
-        return _optimizer(self.model, self.experiment)
-
-    def _loss(self, batch: Batch) -> Tensor:
-        return cross_entropy(self.model(batch["vocal"]).float().transpose(1, 2), batch["chord"])
 
 
 def assemble_batch(batch: Batch, latents: Tensor, others: Tensor) -> Tensor:

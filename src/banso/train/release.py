@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from banso.bundle import Bundle, DataSource, Manifest
-from banso.config import Experiment, config_hash, from_dict
+from banso.config import Experiment, config_hash, from_record
 from banso.data.cache import load_styles
 from banso.data.manifest import MANIFEST_FILE, load_manifest, sha256_of
 from banso.errors import ConfigError
@@ -21,7 +21,6 @@ def release(
     *,
     name: str,
     licence: str,
-    planner: Path | None = None,
     data: Sequence[Path] = (),
 ) -> tuple[Bundle, Parity]:
     """Write the networks of two training runs as a bundle, and what they were made from.
@@ -33,7 +32,6 @@ def release(
         out: Folder of the bundle.
         name: Of the model.
         licence: Of the weights.
-        planner: Checkpoint of `fit_planner`; None leaves it out.
         data: Data sets that it was trained on.
 
     Returns:
@@ -55,14 +53,13 @@ def release(
         training={
             "minutes_denoiser": experiment.train.minutes,
             "minutes_codec": settings_of(codec).train.minutes,
-            **({} if planner is None else {"minutes_planner": settings_of(planner).train.minutes}),
             "config_hash": config_hash(experiment),
             "data_manifest_sha256": {
                 folder.name: sha256_of(folder / MANIFEST_FILE) for folder in data
             },
         },
     )
-    return export_checkpoints(codec, denoiser, out, facts, planner)
+    return export_checkpoints(codec, denoiser, out, facts)
 
 
 def settings_of(checkpoint: Path) -> Experiment:
@@ -74,7 +71,7 @@ def settings_of(checkpoint: Path) -> Experiment:
     if not checkpoint.exists():
         raise ConfigError(f"there is no checkpoint {checkpoint}")
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    return from_dict(Experiment, content["hyper_parameters"]["experiment"])
+    return from_record(Experiment, content["hyper_parameters"]["experiment"])
 
 
 def data_sources(folder: Path) -> list[DataSource]:

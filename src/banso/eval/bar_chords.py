@@ -1,70 +1,45 @@
-"""One consistent lead sheet from the pulse of a voice and framewise answers about chords.
+"""Chords for the bars of a voice, by rule: what the baseline plays.
 
-Beats and bars are those of `banso.pulse`; chords are found by a Viterbi search that would rather
-change at bar lines than between them.
+A Viterbi search over framewise likelihoods that would rather change at bar lines than between them.
 
 References:
     Viterbi 1967, "Error bounds for convolutional codes", IEEE TIT 13(2). Papadopoulos and Peeters
     2011, "Joint estimation of chords and downbeats", IEEE TASLP 19(1) (chords change with bars).
 """
 
-from dataclasses import dataclass
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
 from banso.chords import PITCH_CLASS_NAMES
-from banso.leadsheet import ChordSpan, LeadSheet
+from banso.leadsheet import ChordSpan
 from banso.pulse import BEATS_PER_BAR, Pulse
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# Below this confidence of the pulse, its beats are withheld.
-SURE_OF_BEATS = 0.25
 # What a chord change costs (nats) on the first beat of a bar, on the middle one, on the others.
 _CHANGE_COSTS = (0.5, 1.5, 4.0)
+# Where there is no pulse, chords may change so often.
+_STEP_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class PlanAnswers:
-    """What the planner network says of a song.
-
-    Attributes:
-        chord: Log-probability of C to B major, then C to B minor, then none [frames / 4, 25].
-    """
-
-    chord: Array
-
-
-class Planner(Protocol):
-    """Hears chords in a voice."""
-
-    def answer(self, vocal: Array) -> PlanAnswers:
-        """Answer for the vocal group of a song's conditioning [frames, 84]."""
-        ...
-
-
-def make_plan(
-    answers: PlanAnswers, frame_rate: float, duration_seconds: float, pulse: Pulse | None
-) -> LeadSheet:
-    """Make the lead sheet that fits a voice best.
+def bar_chords(
+    log_likelihood: Array, rate: float, duration_seconds: float, pulse: Pulse | None
+) -> tuple[ChordSpan, ...]:
+    """Find the chords that fit a voice and its bars best.
 
     Args:
-        answers: Of the planner for the whole song.
-        frame_rate: Latent frames per second.
-        duration_seconds: Length of the song; the plan ends there.
+        log_likelihood: Of C to B major, then C to B minor [frames, 24].
+        rate: Of these frames, per second.
+        duration_seconds: Length of the song; the chords end there.
         pulse: Its beats and bars, as `banso.pulse.find_pulse` finds them; None if it has none.
 
     Returns:
-        One chord span after the other up to the end, and beats and downbeats if they are sure
-        enough: a band on a wrong grid fits worse than one that follows the sung onsets.
+        One chord after the other from 0 to the end.
     """
     if pulse is None or len(pulse.beats) < 2:
-        borders = np.append(np.arange(0, duration_seconds, 2.0), duration_seconds)
-        costs = np.zeros(len(borders) - 1)
-        return LeadSheet(chords=_chords(answers.chord, borders, costs, frame_rate))
+        borders = np.append(np.arange(0, duration_seconds, _STEP_SECONDS), duration_seconds)
+        return _chords(log_likelihood, borders, np.zeros(len(borders) - 1), rate)
     beats = pulse.beats
     first = int(np.flatnonzero(np.isin(beats, pulse.downbeats))[0]) if len(pulse.downbeats) else 0
     position = (np.arange(len(beats)) - first) % BEATS_PER_BAR
@@ -72,23 +47,15 @@ def make_plan(
     costs = np.select([position == 0, middle], _CHANGE_COSTS[:2], _CHANGE_COSTS[2])
     # What is sung before the first beat belongs to its chord.
     borders = np.concatenate([[0.0], beats[1:], [duration_seconds]])
-    chords = _chords(answers.chord, borders, costs, frame_rate)
-    if pulse.confidence < SURE_OF_BEATS:
-        return LeadSheet(chords=chords)
-    return LeadSheet(
-        beats=tuple(beats.tolist()),
-        downbeats=tuple(pulse.downbeats.tolist()),
-        chords=chords,
-    )
+    return _chords(log_likelihood, borders, costs, rate)
 
 
 def _chords(
-    log_probability: Array, borders: Floats, change_costs: Floats, frame_rate: float
+    log_likelihood: Array, borders: Floats, change_costs: Floats, rate: float
 ) -> tuple[ChordSpan, ...]:
     """The likeliest chord between each pair of borders, equal neighbours joined."""
-    rate = frame_rate / 4
-    edges = np.clip(np.rint(borders * rate).astype(np.int64), 0, len(log_probability))
-    totals = np.concatenate([np.zeros((1, 24)), np.cumsum(log_probability[:, :24], axis=0)])
+    edges = np.clip(np.rint(borders * rate).astype(np.int64), 0, len(log_likelihood))
+    totals = np.concatenate([np.zeros((1, 24)), np.cumsum(log_likelihood, axis=0)])
     evidence = totals[edges[1:]] - totals[edges[:-1]]
     states = _viterbi(evidence, change_costs)
     spans: list[ChordSpan] = []
