@@ -22,6 +22,7 @@ from banso.harmony import (
     key_scores,
     load_table,
 )
+from banso.inversions import with_inversions
 from banso.leadsheet import ChordSpan, LeadSheet, SungNote
 from banso.measures import Measures, covering, measures_of
 from banso.notes import sung_notes
@@ -135,9 +136,10 @@ def plan_song(
         chords=_filled(asked, harmony, measures),
         key=key,
         notes=given.notes or notes,
-    )
+    ).joined()
+    chords = with_inversions(sheet.chords, measures.beat_seconds, fixed=frozenset(asked))
     return SongPlan(
-        sheet=sheet.joined(),
+        sheet=replace(sheet, chords=chords),
         tempo_bpm=None if pulse is None else pulse.tempo_bpm,
         tempo_confidence=0.0 if pulse is None else pulse.confidence,
         tempo_alternatives_bpm=() if pulse is None else _alternatives(pulse),
