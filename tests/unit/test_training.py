@@ -149,3 +149,22 @@ def test_a_network_that_grew_begins_as_what_it_was(tmp_path):
     assert not again.analyse.weight[:, -1].any()
     with pytest.raises(ConfigError, match="start_from"):
         loop.take_over(torch.nn.Linear(3, 3), path)
+
+
+def test_a_frozen_encoder_keeps_its_latents_while_the_decoder_learns(tmp_path):
+    first = CodecModule(Experiment(codec=TINY))
+    start = tmp_path / "start.ckpt"
+    loop.save_weights(first, start)
+    config = TrainConfig(
+        run=str(tmp_path / "run"), data=str(tmp_path), max_steps=4, batch_size=2, crop_frames=16,
+        precision="fp32", learning_rate=0.05, warmup_steps=1, ema_decay=0.1, max_transpose=0,
+        start_from=str(start), freeze_encoder=True,
+    )  # fmt: skip
+    songs = [example("a", "train")]
+    module = CodecModule(Experiment(codec=TINY, train=config))
+    codec = loop.load_codec(loop._fit(module, config, (songs, songs), resume=False))
+    parameters = torch.rand(1, 16, NUM_PARAMETERS)
+    with torch.no_grad():
+        before, after = first.model.encode(parameters), codec.encode(parameters)
+        torch.testing.assert_close(after, before)
+        assert (codec.decode(before) - first.model.decode(before)).abs().max() > 1e-3

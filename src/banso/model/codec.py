@@ -162,6 +162,12 @@ class CodecVAE(nn.Module):
         power = power + (noise.clamp(min=1e-3) ** (2 / p.COMPRESSION)) @ self.stereo_noise
         return tones, power.clamp(min=1e-12) ** (p.COMPRESSION / 2)
 
+    def freeze_encoder(self) -> None:
+        """Train the decoder alone from now on, so that latents keep their meaning."""
+        self.analyse.requires_grad_(False)
+        self.encoder.requires_grad_(False)
+        self.log_std.requires_grad_(False)
+
     def _posterior(self, weighted: Tensor) -> tuple[Tensor, Tensor]:
         centred = weighted - self.mean
         shift, log_scale = self.encoder(centred).chunk(2, dim=-1)

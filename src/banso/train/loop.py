@@ -49,8 +49,9 @@ def fit_codec(experiment: Experiment, *, resume: bool = False) -> Path:
         held = module.model.start_from_components(_frames(examples[0], config.seed))
         logger.info("principal components hold %.1f %% of the variance", 100 * held)
     path = _fit(module, config, examples, resume)
-    module.model.set_latent_scale(_frames(examples[0], config.seed).unflatten(0, (-1, 100)))
-    save_weights(module, path)
+    if not config.freeze_encoder:
+        module.model.set_latent_scale(_frames(examples[0], config.seed).unflatten(0, (-1, 100)))
+        save_weights(module, path)
     return path
 
 

@@ -24,6 +24,8 @@ class CodecModule(L.LightningModule):
         self.save_hyperparameters({"experiment": to_dict(experiment)})
         self.experiment = experiment
         self.model = CodecVAE(experiment.codec)
+        if experiment.train.freeze_encoder:
+            self.model.freeze_encoder()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Evidence bound of a batch."""
