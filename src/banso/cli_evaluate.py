@@ -4,6 +4,7 @@ One command with one kind of evaluation at a time. The lab is imported inside bo
 """
 
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +58,9 @@ def evaluate(
         list[Path] | None,
         typer.Option(help="With --codec: folder of one song, one file per stem; repeatable."),
     ] = None,
+    plans: Annotated[
+        bool, typer.Option("--plans", help="Instead: key, chords, tempo and beats, from --data.")
+    ] = False,
     kpi: Annotated[
         bool, typer.Option("--kpi", help="Instead: key figures on one page, from --data.")
     ] = False,
@@ -160,6 +164,8 @@ def evaluate(
                 limit=limit,
                 on_progress=on_progress,
             )
+        elif plans:
+            text = _evaluate_plans(data, out, seed, bundle, split, limit, on_progress)
         elif codec:
             folder = _only(data) if data else None
             text = bundles.evaluate_codec(bundle, folder, stems or (), out, limit)
@@ -197,6 +203,26 @@ def _build_listening_test(data: list[Path] | None, out: Path, seed: int, **given
     if not data:
         raise ConfigError("a listening test needs songs; give --data")
     return str(build_from_data(_only(data), out, ListeningOptions(seed=seed), **given))
+
+
+def _evaluate_plans(
+    data: list[Path] | None,
+    out: Path,
+    seed: int,
+    bundle: Path | None,
+    split: str,
+    limit: int | None,
+    on_progress: Callable[[float], None],
+) -> str:
+    from banso.eval.plans import evaluate_plans, write_plans
+    from banso.eval.sets import load_items
+    from banso.pipeline import Accompanist
+
+    if not data:
+        raise ConfigError("plans are compared with songs; give --data")
+    items = load_items(_only(data), split=split, limit=limit)
+    scores = evaluate_plans(Accompanist.from_bundle(bundle), items, on_progress)
+    return write_plans(scores, out, seed)
 
 
 def _analyze_listening(results: list[Path] | None, key: Path | None, out: Path, seed: int) -> str:

@@ -15,8 +15,9 @@ import mir_eval
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.audio import Audio
+from banso.eval.sets import EvalItem
 from banso.eval.statistics import mean_interval
-from banso.files import read_audio
 from banso.leadsheet import ChordSpan, LeadSheet
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
@@ -106,28 +107,29 @@ def chord_overlap(truth: Sequence[ChordSpan], found: Sequence[ChordSpan]) -> flo
 
 def evaluate_plans(
     accompanist: Accompanist,
-    songs: Sequence[tuple[str, Path, LeadSheet]],
+    items: Sequence[EvalItem],
     on_progress: Callable[[float], None] | None = None,
 ) -> dict[str, PlanScores]:
     """Plan songs from their voices and compare with the scores.
 
     Args:
         accompanist: Plans; its denoiser is not used.
-        songs: Name, recording of the voice and score of each.
+        items: Songs with their scores; their bands are not looked at.
         on_progress: Called with the fraction done.
 
     Returns:
         Scores by name.
     """
     scores: dict[str, PlanScores] = {}
-    for index, (name, path, truth) in enumerate(songs):
-        listening = accompanist.listen(read_audio(path))
+    for index, item in enumerate(items):
+        truth = item.sheet
+        listening = accompanist.listen(Audio(item.read_vocals(), item.sample_rate))
         plan = accompanist.song_plan(listening, GenerationOptions())
         grid = LeadSheet(beats=truth.beats, downbeats=truth.downbeats)
         informed = accompanist.song_plan(listening, GenerationOptions(lead_sheet=grid))
-        scores[name] = score_plan(truth, plan, informed)
+        scores[item.name] = score_plan(truth, plan, informed)
         if on_progress is not None:
-            on_progress((index + 1) / len(songs))
+            on_progress((index + 1) / len(items))
     return scores
 
 
