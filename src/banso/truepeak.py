@@ -8,8 +8,6 @@ References:
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
 from banso.audio import Samples, resample_blocks
 
 _OVERSAMPLING = 4

@@ -37,6 +37,7 @@ def test_each_way_from_core_to_lab_is_listed_by_name():
         "banso.cli_bundle",
         "banso.cli_evaluate",
         "banso.cli_lab",
+        "banso.cli_prepare",
     }
 
 
