@@ -1,0 +1,196 @@
+"""Prepared items to arrays that training reads: codec parameters, features, conditions.
+
+One `.npz` for the whole band of an item, and one for a random choice of its parts beside the rest,
+half precision, so that a thousand 96-second items fit into 2 GB of memory.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banso import conditioning as c
+from banso import features
+from banso.audio import Audio
+from banso.codec.analysis import analyze
+from banso.codec.parameters import HOP_LENGTH, SAMPLE_RATE
+from banso.data.manifest import Item
+from banso.errors import DataError
+from banso.files import read_audio
+
+Array = NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One song excerpt as training sees it.
+
+    Attributes:
+        item_id: Of the manifest.
+        split: `train`, `validation` or `test`.
+        parameters: [frames, NUM_PARAMETERS] of what is to be played.
+        conditions: [frames, KNOWN.start]: voice, plan and style.
+        parts: Which parts of `PART_NAMES` are to be played.
+        others: [frames, NUM_PARAMETERS] of the parts that are there already; None for none.
+    """
+
+    item_id: str
+    split: str
+    parameters: Array
+    conditions: Array
+    parts: tuple[str, ...] = c.PART_NAMES
+    others: Array | None = None
+
+
+def build_cache(items: Path, out: Path, styles: tuple[str, ...], workers: int = 2) -> int:
+    """Encode every finished item that is not encoded yet.
+
+    Args:
+        items: Folder of prepared items, one folder each.
+        out: Where the arrays go.
+        styles: Style names in the model's order; they are written beside the arrays.
+        workers: Processes.
+
+    Returns:
+        How many items were encoded now.
+
+    Raises:
+        DataError: If there is no item at all.
+    """
+    folders = sorted(path.parent for path in items.glob("*/item.json"))
+    if not folders:
+        raise DataError(f"no prepared items in {items}; run banso prepare first")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "styles.json").write_text(json.dumps(styles), encoding="utf-8")
+    todo = [folder for folder in folders if not (out / f"{folder.name}.npz").exists()]
+    with ProcessPoolExecutor(workers) as pool:
+        return sum(pool.map(encode_item, todo, [out] * len(todo), [styles] * len(todo)))
+
+
+def encode_item(folder: Path, out: Path, styles: tuple[str, ...]) -> bool:
+    """Encode one item folder into `out`; pure but for the files it writes."""
+    item = Item.from_json(json.loads((folder / "item.json").read_text(encoding="utf-8")))
+    band = _at_codec_rate(read_audio(folder / "accompaniment.flac"))
+    voice = _at_codec_rate(read_audio(folder / "vocals.flac"))
+    num_frames = band.shape[1] // HOP_LENGTH
+    parameters = analyze(band[:, : num_frames * HOP_LENGTH]).to_array()
+    heard = features.extract(voice.mean(axis=0), num_frames)
+    rows = c.assemble(
+        heard,
+        SAMPLE_RATE / HOP_LENGTH,
+        lead_sheet=item.lead_sheet,
+        style=item.style if item.style in styles else None,
+        styles=styles,
+    )
+    conditions = rows[:, : c.KNOWN.start]
+    chosen = _choose_parts(folder, item.item_id)
+    if chosen:
+        target, others = (
+            _sum_of_parts(folder, names, num_frames)
+            for names in (chosen, [n for n in _parts_of(folder) if n not in chosen])
+        )
+        path = out / f"{folder.name}-parts.npz"
+        save_example(path, target, conditions, item.split, parts=chosen, others=others)
+    # Last, because its presence says that the item is encoded.
+    save_example(out / f"{folder.name}.npz", parameters, conditions, item.split)
+    return True
+
+
+def _parts_of(folder: Path) -> list[str]:
+    return [name for name in c.PART_NAMES if (folder / "parts" / f"{name}.flac").exists()]
+
+
+def _choose_parts(folder: Path, item_id: str) -> tuple[str, ...]:
+    """Draw some of an item's parts, never all; none if it has fewer than two."""
+    names = _parts_of(folder)
+    if len(names) < 2:
+        return ()
+    digest = hashlib.md5(item_id.encode(), usedforsecurity=False).hexdigest()
+    rng = np.random.default_rng(int(digest[:8], 16))
+    count = int(rng.integers(1, len(names)))
+    drawn = rng.permutation(len(names))[:count]
+    return tuple(name for i, name in enumerate(names) if i in drawn)
+
+
+def _sum_of_parts(folder: Path, names: Sequence[str], num_frames: int) -> NDArray[np.float32]:
+    """Codec parameters [frames, NUM_PARAMETERS] of some parts played together."""
+    sounds = [_at_codec_rate(read_audio(folder / "parts" / f"{name}.flac")) for name in names]
+    total = np.sum(sounds, axis=0, dtype=np.float32)
+    return analyze(total[:, : num_frames * HOP_LENGTH]).to_array()
+
+
+def cache_recording(samples: NDArray[np.float32], name: str, out: Path, split: str) -> None:
+    """Encode a recording that has no plan and no voice, for training the codec on it.
+
+    Args:
+        samples: [2, samples] at 44.1 kHz.
+        name: Of the file to write.
+        out: Folder of arrays.
+        split: `train`, `validation` or `test`.
+    """
+    parameters = analyze(samples).to_array()
+    out.mkdir(parents=True, exist_ok=True)
+    nothing = np.zeros((len(parameters), c.KNOWN.start), dtype=np.float32)
+    save_example(out / f"{name}.npz", parameters, nothing, split)
+
+
+def save_example(
+    target: Path,
+    parameters: NDArray[np.float32],
+    conditions: NDArray[np.float32],
+    split: str,
+    *,
+    parts: Sequence[str] = c.PART_NAMES,
+    others: NDArray[np.float32] | None = None,
+) -> None:
+    """Write one `Example` in half precision; the file appears complete or not at all."""
+    partial = target.with_suffix(".tmp")
+    extra = {} if others is None else {"others": others.astype(np.float16)}
+    with partial.open("wb") as file:
+        np.savez(
+            file,
+            parameters=parameters.astype(np.float16),
+            conditions=conditions.astype(np.float16),
+            split=np.array(split),
+            parts=np.array(parts),
+            **extra,
+        )
+    partial.replace(target)
+
+
+def load_cache(folder: Path, split: str | None = None) -> Iterator[Example]:
+    """Yield the examples of a split (or all), in the order of their names.
+
+    Raises:
+        DataError: If the folder holds none at all.
+    """
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise DataError(f"no encoded items in {folder}; run banso prepare with --cache first")
+    for path in paths:
+        with np.load(path, allow_pickle=False) as arrays:
+            if split in (None, str(arrays["split"])):
+                yield Example(
+                    path.stem,
+                    str(arrays["split"]),
+                    arrays["parameters"],
+                    arrays["conditions"],
+                    tuple(arrays["parts"].tolist()) if "parts" in arrays else c.PART_NAMES,
+                    arrays.get("others"),
+                )
+
+
+def load_styles(folder: Path) -> tuple[str, ...]:
+    """Style names in the model's order, as `build_cache` wrote them."""
+    return tuple(json.loads((folder / "styles.json").read_text(encoding="utf-8")))
+
+
+def _at_codec_rate(audio: Audio) -> NDArray[np.float32]:
+    if audio.sample_rate != SAMPLE_RATE:
+        raise DataError(f"prepared audio must be at {SAMPLE_RATE} Hz, not {audio.sample_rate}")
+    return audio.samples
