@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.beat_grid import BeatGrid
 from banso.chord_network import ChordNetwork, melody_grid
 from banso.chords import Chord, parse_chord
 from banso.errors import ConfigError
@@ -36,6 +37,8 @@ Floats = NDArray[np.float64]
 
 # Where a user's chords leave less than this open, nothing is put in.
 _LEAST_GAP_SECONDS = 0.25
+# Beats that are nowhere further than this from a steady tempo are written as one.
+_STEADY_SECONDS = 0.004
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +121,7 @@ def plan_song(
     notes = sung_notes(vocal_features, frame_rate)
     events = find_events(vocal_features, frame_rate)
     pulse = _pulse(events, duration_seconds, wishes)
-    grid = _grid(pulse, given, duration_seconds)
+    grid = _grid(pulse, given, duration_seconds, wishes)
     if wishes.chords is not None and len(grid.beats) < 2:
         raise ConfigError("too little is sung to tell where bars are; give the tempo (bpm) as well")
     measures = measures_of(grid, duration_seconds)
@@ -159,16 +162,29 @@ def _pulse(events: SungEvents, seconds: float, wishes: Wishes) -> Pulse | None:
     return find_pulse(events, seconds)
 
 
-def _grid(pulse: Pulse | None, given: LeadSheet, seconds: float) -> LeadSheet:
+def _grid(pulse: Pulse | None, given: LeadSheet, seconds: float, wishes: Wishes) -> LeadSheet:
     """Beats and downbeats for the whole recording."""
     if len(given.beats) > 1:
         return covering(given, seconds)
     if pulse is None:
         return LeadSheet()
-    # A ten-thousandth of a second is finer than anyone hears, and fits on a line.
-    beats = [round(float(beat), 4) for beat in pulse.beats]
-    downs = {round(float(beat), 4) for beat in pulse.downbeats}
-    return LeadSheet(beats=tuple(beats), downbeats=tuple(b for b in beats if b in downs))
+    is_down = np.isin(pulse.beats, pulse.downbeats)
+    beats = _tidy(pulse.beats, wishes.bpm)
+    downs = tuple(beat for beat, down in zip(beats, is_down, strict=True) if down)
+    return LeadSheet(beats=beats, downbeats=downs)
+
+
+def _tidy(beats: Floats, bpm: float | None) -> tuple[float, ...]:
+    """Beats that a person can write down: one tempo if they keep to one, else rounded."""
+    # A ten-thousandth of a second is finer than anyone hears.
+    rounded = tuple(round(float(beat), 4) for beat in beats)
+    if len(beats) < 3:
+        return rounded
+    step, first = np.polyfit(np.arange(len(beats)), beats, 1)
+    tempo = round(60 / float(step), 3) if bpm is None else bpm
+    steady = BeatGrid(start_seconds=max(0.0, round(float(first), 4)), tempo_bpm=tempo)
+    made = steady.beats(len(beats))
+    return made if np.abs(np.subtract(made, beats)).max() < _STEADY_SECONDS else rounded
 
 
 def _alternatives(pulse: Pulse) -> tuple[float, ...]:

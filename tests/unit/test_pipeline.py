@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from banso.audio import Audio
+from banso.chords import parse_chord
 from banso.conditioning import BEATS, CHORDS, KNOWN, NUM_CONDITIONS
 from banso.errors import AudioError, BundleError, ConfigError
 from banso.files import read_audio
@@ -189,7 +190,8 @@ def test_a_given_lead_sheet_wins_over_the_plan(accompanist, voice):
     listening = accompanist.listen(voice)
     assert listening.duration_seconds == 2.0
     planned = accompanist.plan(listening, GenerationOptions())
-    assert planned.chords == (ChordSpan(0.0, 2.0, "G:maj"),)
+    assert (planned.chords[0].start_seconds, planned.chords[-1].end_seconds) == (0.0, 2.0)
+    assert planned.chords != GIVEN.chords
     given = GenerationOptions(lead_sheet=GIVEN)
     assert accompanist.plan(listening, given).chords == GIVEN.chords
     assert accompanist.plan(listening, replace(given, plan="none")) is GIVEN
@@ -226,8 +228,13 @@ def test_the_plan_is_obeyed_and_told(accompanist, voice, monkeypatch):
     monkeypatch.setattr("banso.song_plan.find_pulse", lambda events, seconds: pulse)
     options = GenerationOptions(seed=1)
     listening = accompanist.listen(voice)
-    rows = accompanist.condition(listening, options, accompanist.plan(listening, options))
-    assert rows[:40, CHORDS.start + 1 + 7].all()
+    plan = accompanist.plan(listening, options)
+    rows = accompanist.condition(listening, options, plan)
+    for chord in plan.chords:
+        first, last = (round(t * 44_100 / 2048) for t in (chord.start_seconds, chord.end_seconds))
+        tones = np.zeros(12)
+        tones[list(parse_chord(chord.label).pitch_classes)] = 1
+        assert (rows[first + 1 : last - 1, CHORDS.start + 1 : CHORDS.start + 13] == tones).all()
     assert rows[10:40, BEATS.start].all()
     sheet = accompanist.accompany(voice, options).provenance.lead_sheet
     assert sheet == accompanist.plan(listening, options)

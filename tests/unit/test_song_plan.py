@@ -7,6 +7,7 @@ from banso import features
 from banso.errors import ConfigError
 from banso.leadsheet import ChordSpan, LeadSheet
 from banso.progression import lay_out
+from banso.sheet_writer import write_sheet
 from banso.song_plan import SongPlan, plan_song
 from banso.wishes import Wishes
 
@@ -56,6 +57,13 @@ def test_a_given_tempo_is_obeyed_exactly(heard, bpm):
     assert found.tempo_bpm == bpm
     assert found.tempo_confidence == 1
     assert found.obeyed.beats == found.sheet.beats
+
+
+def test_steady_beats_are_written_as_a_tempo(heard):
+    assert "tempo: 97.3\n" in write_sheet(plan(heard, bpm=97.3).sheet)
+    text = write_sheet(plan(heard).sheet)
+    assert "tempo: " in text
+    assert "taps" not in text
 
 
 def test_a_given_tempo_finds_its_phase(heard):
