@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from banso.cli_prepare import prepare_app
+from banso.cli_prepare import SpokenOption, VoicebanksOption, prepare_app
 from banso.console import needing_extra, progress_bar, reporting_errors
 
 train_app = typer.Typer(help="Train the codec or the denoiser.", no_args_is_help=True)
@@ -46,12 +46,17 @@ def prepare_voices(
     ] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Decides everything.")] = 0,
     workers: WorkersOption = None,
+    voicebanks: VoicebanksOption = None,
+    spoken: SpokenOption = False,
 ) -> None:
     """Sing POP909's melodies and encode what is heard, to learn planning; a stopped run goes on."""
     with reporting_errors():
         with needing_extra("train"):
             from banso.data.voices import cache_voices
-        count = cache_voices(root, out, rounds=rounds, seed=seed, **_given(workers=workers))
+        count = cache_voices(
+            root, out, rounds=rounds, seed=seed, voicebanks=voicebanks, spoken=spoken,
+            **_given(workers=workers),
+        )  # fmt: skip
         typer.echo(f"{count} new voices encoded in {out}")
 
 

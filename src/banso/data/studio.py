@@ -46,7 +46,7 @@ class Studio:
 
     def singers(self) -> tuple[Bank, ...]:
         """Return the measured voice banks."""
-        return tuple(_load_bank(path) for path in self.banks)
+        return loaded_banks(self.banks)
 
     def impulse_responses(self) -> tuple[NDArray[np.float32], ...]:
         """Return the measured rooms."""
@@ -80,14 +80,27 @@ def open_studio(
     return Studio(
         soundfonts=tuple(find_soundfonts()),
         grooves=grooves,
-        banks=_measured(out / _BANKS_FOLDER, voicebanks, spoken),
+        banks=measured_banks(out, voicebanks, spoken),
         rooms=rooms,
         codecs=shutil.which("ffmpeg") is not None,
     )
 
 
-def _measured(target: Path, voicebanks: Path | None, spoken: bool) -> tuple[Path, ...]:
-    """Measure banks that are not measured yet; one that cannot be used is told and left out."""
+def measured_banks(out: Path, voicebanks: Path | None, spoken: bool) -> tuple[Path, ...]:
+    """Measure banks that are not measured yet; one that cannot be used is told and left out.
+
+    Args:
+        out: Folder of the data set; the banks go into a folder of it.
+        voicebanks: Folder of UTAU voice banks, one folder each, or one bank; None for none.
+        spoken: Whether espeak-ng's voices are measured too.
+
+    Returns:
+        Files for `load_bank`.
+
+    Raises:
+        DataError: If a folder is given that holds no bank, or espeak-ng is missing.
+    """
+    target = out / _BANKS_FOLDER
     paths = []
     folders = sorted(voicebanks.rglob("oto.ini")) if voicebanks else []
     if voicebanks and not folders:
@@ -106,6 +119,11 @@ def _measured(target: Path, voicebanks: Path | None, spoken: bool) -> tuple[Path
             save_bank(measure_spoken(voice), path)
         paths.append(path)
     return tuple(paths)
+
+
+def loaded_banks(paths: tuple[Path, ...]) -> tuple[Bank, ...]:
+    """Return measured banks, each read once in this process."""
+    return tuple(_load_bank(path) for path in paths)
 
 
 @lru_cache(maxsize=1)

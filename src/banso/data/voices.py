@@ -15,8 +15,9 @@ from banso.data.augment import augment_vocals
 from banso.data.cache import save_example
 from banso.data.manifest import split_of
 from banso.data.prepare import choose_excerpt
-from banso.data.singer import sing
+from banso.data.sampled import sing_with
 from banso.data.sources.pop909 import RawSong, read_corpus, read_song
+from banso.data.studio import loaded_banks, measured_banks
 from banso.errors import BansoError
 
 
@@ -30,6 +31,7 @@ class VoiceTask:
         out: Folder of arrays.
         max_seconds: Longest excerpt.
         seed: Of the run.
+        banks: Measured voice banks that sing besides the formant voices.
     """
 
     raw: RawSong
@@ -37,11 +39,12 @@ class VoiceTask:
     out: Path
     max_seconds: float
     seed: int
+    banks: tuple[Path, ...] = ()
 
 
 def cache_voices(
     root: Path, out: Path, *, rounds: int = 2, seed: int = 0, max_seconds: float = 96.0,
-    workers: int = 2,
+    workers: int = 2, voicebanks: Path | None = None, spoken: bool = False,
 ) -> int:  # fmt: skip
     """Sing every song of POP909 a few times and encode what is heard.
 
@@ -52,11 +55,14 @@ def cache_voices(
         seed: Decides everything.
         max_seconds: Longest excerpt.
         workers: Processes.
+        voicebanks: Folder of UTAU voice banks that sing too.
+        spoken: Whether espeak-ng's voices sing too.
 
     Returns:
         How many were sung now.
     """
     out.mkdir(parents=True, exist_ok=True)
+    banks = measured_banks(out, voicebanks, spoken)
     tasks = [
         VoiceTask(
             raw=raw,
@@ -64,6 +70,7 @@ def cache_voices(
             out=out,
             max_seconds=max_seconds,
             seed=seed,
+            banks=banks,
         )
         for number in range(rounds)
         for raw in read_corpus(root)
@@ -86,7 +93,8 @@ def sing_item(task: VoiceTask) -> bool:
         return False
     song = score.excerpt(start, end).at_tempo(factor).transposed(int(rng.integers(-5, 7)))
     num_samples = round(min(song.duration_seconds, task.max_seconds) * SAMPLE_RATE)
-    voice = sing(song.melody, num_samples, sample_rate=SAMPLE_RATE, rng=rng)
+    singers = loaded_banks(task.banks)
+    voice = sing_with(singers, song.melody, num_samples, sample_rate=SAMPLE_RATE, rng=rng)
     split = split_of(score.song_id)
     if split == "train":
         # There is no band to bleed into the microphone; pink-like noise stands in for it.
