@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
+import banso
 from banso.audio import Audio
 from banso.eval.baseline import accompany_by_rule
 from banso.eval.gallery import Rendition
@@ -16,6 +18,10 @@ from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
 from banso.runtime import OnnxCodec, OnnxWaveformCodec
 from banso.windows import plan_windows
+
+# What decides these bands beside the code that `generation_digest` covers.
+_OF_BASELINE = ("eval/bar_chords.py", "eval/sung.py", "data/render.py", "data/voicing.py")
+_OF_SPOILING = ("eval/robustness.py", "eval/codecs.py", "data/augment.py")
 
 
 def our_systems(
@@ -63,7 +69,8 @@ def baseline_system() -> System:
         seconds = time.perf_counter() - start
         return Rendition(samples=samples, sample_rate=STEM_RATE, made_in_seconds=seconds)
 
-    return System(row="baseline", make=make, identity=name_of("baseline", generation_digest()))
+    identity = name_of("baseline", generation_digest(), _sources(_OF_BASELINE))
+    return System(row="baseline", make=make, identity=identity)
 
 
 def robust_systems(
@@ -78,7 +85,7 @@ def robust_systems(
         System(
             row=name,
             make=spoilt(make, name),
-            identity=name_of(_identity(accompanist, mode, options), "spoilt", name),
+            identity=name_of(_identity(accompanist, mode, options), name, _sources(_OF_SPOILING)),
         )
         for name in conditions()
     ]
@@ -117,6 +124,11 @@ def _ours(accompanist: Accompanist, mode: Mode, options: GenerationOptions) -> S
         identity=_identity(accompanist, mode, options),
         swapped=True,
     )
+
+
+def _sources(names: Sequence[str]) -> list[str]:
+    folder = Path(banso.__file__).parent
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
 
 
 def _asked(item: EvalItem, mode: Mode, options: GenerationOptions) -> GenerationOptions:
