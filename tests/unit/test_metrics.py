@@ -194,19 +194,79 @@ def test_voice_onsets_are_found():
     assert len(found) >= len(BEATS) - 2
 
 
-def test_a_click_at_the_seam_is_loud_and_an_ordinary_place_is_not():
+def drums(seconds=60.0, seed=0):
+    """Hiss under strong hits every half second: where a seam falls decides how loud it is."""
+    random = np.random.default_rng(seed)
+    time = np.arange(round(seconds * RATE)) / RATE
+    hits = np.exp(-30 * (time % 0.5)) * random.standard_normal((2, len(time)))
+    return (0.01 * random.standard_normal((2, len(time))) + 0.3 * hits).astype(np.float32)
+
+
+def test_seams_like_the_rest_are_within_their_spread():
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, 8 * RATE)).astype(np.float32)
     assert fidelity.seam_energy_db(noise, RATE, [2.0, 4.0, 6.0]) == pytest.approx(0, abs=1)
-    broken = noise.copy()
-    broken[:, 4 * RATE] += 5
-    assert fidelity.seam_energy_db(broken, RATE, [4.0]) > 10
-    assert np.isnan(fidelity.seam_energy_db(noise, RATE, [99.0]))
+    music = drums()
+    places = np.random.default_rng(1).uniform(0.1, 59.9, (300, 4))
+    found = [fidelity.seam_energy(music, RATE, seams) for seams in places]
+    spread = np.mean([f.spread_db for f in found])
+    assert spread > 3
+    assert np.mean([f.db for f in found]) == pytest.approx(0, abs=3 * spread / np.sqrt(300))
+    assert np.std([f.db for f in found]) == pytest.approx(spread, rel=0.15)
+
+
+def test_few_seams_of_which_one_falls_on_a_hit_prove_nothing():
+    found = fidelity.seam_energy(drums(), RATE, [10.31, 20.0])
+    assert abs(found.db) < 2 * found.spread_db
+
+
+def test_clicks_at_the_seams_are_found_even_if_they_are_modest():
+    seams = np.random.default_rng(2).uniform(0.1, 59.9, 20)
+    music = drums()
+    for measure in (fidelity.seam_energy, fidelity.seam_clicks):
+        untouched = measure(music, RATE, seams)
+        assert untouched.num_seams == 20
+        assert abs(untouched.db) < 2 * untouched.spread_db
+    for seam in seams:
+        music[:, round(seam * RATE)] += 0.1
+    # 10 dB below the hits: too little to stand out by its energy, but not as a click.
+    clicks, energy = (
+        fidelity.seam_clicks(music, RATE, seams),
+        fidelity.seam_energy(music, RATE, seams),
+    )
+    assert clicks.db > 6 * clicks.spread_db
+    assert abs(energy.db) < 2 * energy.spread_db
+    for seam in seams:
+        music[:, round(seam * RATE)] += 5
+    assert fidelity.seam_energy(music, RATE, seams).db > 20
+
+
+def test_silence_at_the_seams_is_no_click():
+    music = drums()
+    music[:, 10 * RATE : 20 * RATE] = 1e-9 * np.random.default_rng(0).standard_normal(10 * RATE)
+    found = fidelity.seam_clicks(music, RATE, [12.0, 15.0, 18.0])
+    assert found.db < 2 * found.spread_db
 
 
 def test_a_gap_at_the_seam_is_quiet():
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, 4 * RATE)).astype(np.float32)
     noise[:, 2 * RATE - 2000 : 2 * RATE + 2000] = 0
     assert fidelity.seam_energy_db(noise, RATE, [2.0]) < -20
+
+
+def test_without_seams_there_is_nothing_to_say():
+    found = fidelity.seam_energy(drums(4.0), RATE, [99.0])
+    assert np.isnan(found.db)
+    assert found.num_seams == 0
+
+
+def test_seams_of_several_recordings_weigh_the_same():
+    nothing = fidelity.SeamExcess(float("nan"), float("nan"), 0)
+    one, three = fidelity.SeamExcess(4.0, 8.0, 1), fidelity.SeamExcess(0.0, 5.0, 3)
+    found = fidelity.pool_seams([one, nothing, three])
+    assert found.db == pytest.approx(1.0)
+    assert found.spread_db == pytest.approx(np.hypot(8.0, 15.0) / 4)
+    assert found.num_seams == 4
+    assert np.isnan(fidelity.pool_seams([nothing]).db)
 
 
 def test_any_rate_and_channel_count_is_heard():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from banso.audio import Audio
-from banso.eval.fidelity import seam_energy_db
+from banso.eval.fidelity import SeamExcess, pool_seams, seam_clicks, seam_energy
 from banso.eval.hearing import hear
 from banso.eval.metrics import key_agreement, onset_sync, sung_weights, vocal_onsets
 from banso.options import GenerationOptions
@@ -35,6 +35,10 @@ class VoiceScores:
         peak: Largest sample, full scale 1.
         silent_share: Share of one-second blocks of the band below -60 dBFS.
         seam_db: Sudden change where windows meet, relative to elsewhere; NaN with one window.
+        seam_spread_db: Standard deviation of `seam_db` if its places were drawn at random.
+        click_db: How far clicks stand out where windows meet, relative to elsewhere.
+        click_spread_db: As above, of `click_db`.
+        num_seams: How many windows follow another.
         key: MIREX-weighted agreement of keys.
         key_shuffled: The same, mean over the bands of the other voices.
         sync: Chance that the band has more of an onset where the voice has one; 0.5 is chance.
@@ -47,6 +51,10 @@ class VoiceScores:
     peak: float
     silent_share: float
     seam_db: float
+    seam_spread_db: float
+    click_db: float
+    click_spread_db: float
+    num_seams: int
     key: float
     key_shuffled: float
     sync: float
@@ -76,6 +84,8 @@ def evaluate_voices(
         syncs = [onset_sync(band, onsets) for band in bands]
         others = [i for i in range(len(bands)) if i != index]
         samples = made[index].audio.samples
+        places = _seams(accompanist, samples.shape[1])
+        seams, clicks = (f(samples, 44_100, places) for f in (seam_energy, seam_clicks))
         rows.append(
             VoiceScores(
                 name=name,
@@ -83,7 +93,11 @@ def evaluate_voices(
                 lufs=made[index].provenance.lufs,
                 peak=float(np.abs(samples).max()),
                 silent_share=_silent_share(samples, made[index].audio.sample_rate),
-                seam_db=seam_energy_db(samples, 44_100, _seams(accompanist, samples.shape[1])),
+                seam_db=seams.db,
+                seam_spread_db=seams.spread_db,
+                click_db=clicks.db,
+                click_spread_db=clicks.spread_db,
+                num_seams=seams.num_seams,
                 key=keys[index],
                 key_shuffled=float(np.nanmean([keys[i] for i in others])),
                 sync=syncs[index],
@@ -101,8 +115,13 @@ def write_voices(rows: Sequence[VoiceScores], out: Path) -> str:
         lines.append(
             f"| {row.name} | " + " | ".join(f"{getattr(row, n):.2f}" for n in names) + " |"
         )
-    means = [np.nanmean([getattr(row, name) for row in rows]) for name in names]
-    lines.append("| **mean** | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
+    means = {name: np.nanmean([getattr(row, name) for row in rows]) for name in names}
+    # A recording with one seam says less than one with seven.
+    seams = pool_seams([SeamExcess(r.seam_db, r.seam_spread_db, r.num_seams) for r in rows])
+    clicks = pool_seams([SeamExcess(r.click_db, r.click_spread_db, r.num_seams) for r in rows])
+    means |= {"seam_db": seams.db, "seam_spread_db": seams.spread_db, "num_seams": seams.num_seams}
+    means |= {"click_db": clicks.db, "click_spread_db": clicks.spread_db}
+    lines.append("| **mean** | " + " | ".join(f"{mean:.2f}" for mean in means.values()) + " |")
     text = "\n".join(lines) + "\n"
     out.mkdir(parents=True, exist_ok=True)
     (out / "voices.md").write_text(text, encoding="utf-8")
