@@ -32,6 +32,12 @@ def melody(steps):
     return tuple(notes)
 
 
+def precision(sheet):
+    """A tenth of a millisecond, or half a tick if beats are very slow."""
+    slowest = max((b - a for a, b in pairwise(sheet.beats)), default=0.0)
+    return max(1e-4, slowest * sheet.beat_unit / 4 / 15_360 / 2 + 5e-5)
+
+
 def times(sheet):
     """All times of a sheet, in one order."""
     chords = [t for s in sheet.chords for t in (s.start_seconds, s.end_seconds)]
@@ -49,16 +55,17 @@ def test_midi_round_trip_keeps_all_and_times_to_a_tenth_of_a_millisecond(sheet, 
     assert [s.label for s in back.chords] == [s.label for s in sheet.chords]
     assert [s.name for s in back.sections] == [s.name for s in sheet.sections]
     assert [n.midi for n in back.notes] == pytest.approx([n.midi for n in sheet.notes], abs=2e-4)
-    slowest = max((b - a for a, b in pairwise(sheet.beats)), default=0.0)
-    tick = slowest * sheet.beat_unit / 4 / 15_360
-    assert times(back) == pytest.approx(times(sheet), abs=max(1e-4, tick / 2 + 5e-5))
+    assert times(back) == pytest.approx(times(sheet), abs=precision(sheet))
 
 
 @given(sheets())
 @settings(max_examples=50, deadline=None)
-def test_what_came_from_midi_is_written_the_same(sheet):
-    once = write_midi(read_midi(write_midi(sheet)))
-    assert write_midi(read_midi(once)) == once
+def test_times_do_not_drift_however_often_a_file_is_saved(sheet):
+    once = back = read_midi(write_midi(sheet))
+    for _ in range(4):
+        back = read_midi(write_midi(back))
+    assert [s.label for s in back.chords] == [s.label for s in once.chords]
+    assert times(back) == pytest.approx(times(once), abs=2 * precision(sheet))
 
 
 @given(st.integers(0, len(EXAMPLE) - 1), st.binary(max_size=6), st.integers(0, 6))
