@@ -105,7 +105,7 @@ def test_bars_begin_where_harmony_changes(fitting, foreign):
 
 def test_downbeats_are_accented_and_other_beats_are_not(fitting):
     beats = np.arange(0, SECONDS, 0.5)
-    assert downbeat_accent(beats, beats[::4], fitting) > 0.9
+    assert downbeat_accent(beats, beats[::4], fitting) > 0.85
     assert downbeat_accent(beats, beats[1::4], fitting) < 0.5
     assert np.isnan(downbeat_accent(beats, beats, fitting))
 
