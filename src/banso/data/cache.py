@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,7 @@ def _choose_parts(folder: Path, item_id: str) -> tuple[str, ...]:
 def _sum_of_parts(folder: Path, names: Sequence[str], num_frames: int) -> NDArray[np.float32]:
     """Codec parameters [frames, NUM_PARAMETERS] of some parts played together."""
     sounds = [_at_codec_rate(read_audio(folder / "parts" / f"{name}.flac")) for name in names]
-    total = np.sum(sounds, axis=0, dtype=np.float32)
+    total: NDArray[np.float32] = np.asarray(np.sum(sounds, axis=0, dtype=np.float32))
     return analyze(total[:, : num_frames * HOP_LENGTH]).to_array()
 
 
@@ -150,7 +151,7 @@ def save_example(
 ) -> None:
     """Write one `Example` in half precision; the file appears complete or not at all."""
     partial = target.with_suffix(".tmp")
-    extra = {} if others is None else {"others": others.astype(np.float16)}
+    arrays: dict[str, Any] = {} if others is None else {"others": others.astype(np.float16)}
     with partial.open("wb") as file:
         np.savez(
             file,
@@ -158,7 +159,7 @@ def save_example(
             conditions=conditions.astype(np.float16),
             split=np.array(split),
             parts=np.array(parts),
-            **extra,
+            **arrays,
         )
     partial.replace(target)
 

@@ -177,7 +177,7 @@ def render_band(
         tracks = tuple(track for track in band.tracks if track.part == name)
         midi = write_midi(replace(band, tracks=tracks), seconds)
         apart[name] = render_midi(midi, num_samples, soundfont, room)
-    total = np.sum(list(apart.values()), axis=0, dtype=np.float32)
+    total: NDArray[np.float32] = np.asarray(np.sum(list(apart.values()), axis=0, dtype=np.float32))
     level = level_db(total)
     if level < -80:
         raise DataError(f"the {band.style} band makes no sound with {soundfont.name}")
