@@ -62,6 +62,7 @@ def test_held_out_songs_come_first_and_rounds_follow(tmp_path):
     tasks = plan(corpus, tmp_path, 8.0, 2, 0, Studio(soundfonts=()))
     splits = [split_of(task.raw.song_id) for task in tasks]
     num_held_out = sum(split != "train" for split in splits)
+    assert splits[:num_held_out] == sorted(splits[:num_held_out])  # test before validation
     assert "train" not in splits[:num_held_out]
     num_train = 60 - num_held_out
     rounds = [task.item_id[-2:] for task in tasks]

@@ -21,6 +21,7 @@ from banso.data.items import write_sounds
 from banso.data.manifest import (
     ITEM_FILE,
     ITEMS_FOLDER,
+    SPLITS,
     Item,
     Manifest,
     build_manifest,
@@ -96,8 +97,9 @@ def prepare_songs(
 ) -> Manifest:
     """Make items from scores; continue where an earlier run stopped.
 
-    Test and validation songs come first, one item each, then the other songs in random order, and
-    further rounds over these, so a run that is stopped early has the widest choice of songs.
+    Test songs come first, then those for validation, one item each, then the other songs in random
+    order, and further rounds over these, so a run that is stopped early can be measured, and has
+    the widest choice of songs.
 
     Args:
         corpus: Scores of any source.
@@ -173,9 +175,11 @@ def plan(
     """Return the tasks of a data set in the order of their making."""
     rng = np.random.default_rng(seed)
     shuffled = [corpus[i] for i in rng.permutation(len(corpus))]
-    held_out = [raw for raw in shuffled if split_of(raw.song_id) != "train"]
-    training = [raw for raw in shuffled if split_of(raw.song_id) == "train"]
-    rounds = [(0, held_out)] + [(number, training) for number in range(items_per_song)]
+    test, validation, training = (
+        [raw for raw in shuffled if split_of(raw.song_id) == split] for split in reversed(SPLITS)
+    )
+    rounds = [(0, test), (0, validation)]
+    rounds += [(number, training) for number in range(items_per_song)]
     return [
         Task(
             item_id=f"{raw.song_id}-{number:02d}",
