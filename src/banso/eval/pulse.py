@@ -51,7 +51,8 @@ def downbeat_accent(
     """Probability that a band accents a downbeat of the score more than another of its beats.
 
     An accent is a change of harmony and a strike of the bass, as in `track_downbeats`; but nothing
-    is tracked, so a band is not judged for a bar that is found half a bar late.
+    is tracked, so a band is not judged for a bar that is found half a bar late. The first beat has
+    none before it that harmony could change from, and is left out.
 
     Args:
         beats: Of the score, in seconds.
@@ -59,12 +60,12 @@ def downbeat_accent(
         heard: The band.
 
     Returns:
-        Score in [0, 1]; 0.5 is chance. NaN without two beats of either kind.
+        Score in [0, 1]; 0.5 is chance. NaN without two beats of either kind after the first.
     """
-    first = np.isin(beats, downbeats)
+    first = np.isin(beats, downbeats)[1:]
     if first.sum() < 2 or (~first).sum() < 2:
         return float("nan")
-    accent = _accent(heard, beats)
+    accent = _accent(heard, beats)[1:]
     return separation(accent[first], accent[~first])
 
 
@@ -115,7 +116,10 @@ def _accent(heard: Heard, beats: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _harmonic_change(heard: Heard, beats: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One minus the cosine between the chroma of a beat and that of the beat before [beats]."""
+    """One minus the cosine between the chroma of a beat and that of the beat before [beats].
+
+    The first beat, which has none before it, counts as the mean of the others.
+    """
     ends = np.append(beats[1:], 2 * beats[-1] - beats[-2])
     edges = np.append(beats, ends[-1]) * ANALYSIS_RATE / CHROMA_HOP
     frames = np.clip(np.round(edges).astype(int), 0, len(heard.chroma))
@@ -124,7 +128,8 @@ def _harmonic_change(heard: Heard, beats: NDArray[np.float64]) -> NDArray[np.flo
         for a, b in pairwise(frames)
     ]
     units = [mean / (np.linalg.norm(mean) + 1e-9) for mean in means]
-    return np.array([0.0] + [1 - float(a @ b) for a, b in pairwise(units)])
+    changes = [1 - float(a @ b) for a, b in pairwise(units)]
+    return np.array([np.mean(changes), *changes])
 
 
 def _strikes(heard: Heard, beats: NDArray[np.float64]) -> NDArray[np.float64]:
