@@ -94,6 +94,12 @@ def evaluate(
     baseline: Annotated[
         bool, typer.Option(help="Make bands by rule for comparison (needs FluidSynth).")
     ] = True,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint of `banso train published`: its bands too (1 600 evaluations each)."
+        ),
+    ] = None,
     judges: Annotated[
         list[str] | None,
         typer.Option(
@@ -185,6 +191,7 @@ def evaluate(
                 shuffle_with=tuple(shuffle_with or ()),
                 num_candidates=candidates,
                 baseline=baseline,
+                published=published,
                 judges=tuple(judges or ()),
                 cache=cache or _cache_folder(),
                 workers=workers,
