@@ -94,15 +94,25 @@ export async function fetchFile(url) {
 
 /**
  * Follow all jobs: onJob(job) for each change, onDeleted(id), and onOpen() after each (re)connection,
- * when news may have been missed.
+ * when news may have been missed. A page that nobody sees does not listen: a browser has six
+ * connections to a server, for all its tabs together.
  */
 export function followJobs({ onJob, onDeleted, onOpen, onLost }) {
-  const source = new EventSource(`${API}/events`);
   const take = (event) => onJob(JSON.parse(event.data));
-  source.addEventListener("job", take);
-  source.addEventListener("over", take);
-  source.addEventListener("deleted", (event) => onDeleted(JSON.parse(event.data).id));
-  source.onopen = onOpen;
-  source.onerror = onLost;
-  return source;
+  let source = null;
+  const follow = () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else if (!source) {
+      source = new EventSource(`${API}/events`);
+      source.addEventListener("job", take);
+      source.addEventListener("over", take);
+      source.addEventListener("deleted", (event) => onDeleted(JSON.parse(event.data).id));
+      source.onopen = onOpen;
+      source.onerror = onLost;
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
 }

@@ -52,7 +52,7 @@ export class ChordLane extends EventTarget {
   }
 
   #button(cell, index) {
-    const text = cell.chords.map((chord) => shownChord(chord.label)).join("  ") || "–";
+    const text = cell.chords.map((chord) => shownChord(chord.label)).join(" ") || "–";
     const label = t("cell_label", { number: index + 1, chords: text, time: clock(cell.start, true) });
     const button = h(
       "button",
@@ -67,7 +67,10 @@ export class ChordLane extends EventTarget {
   }
 
   #chord(chord, end, cell) {
-    const span = h("span", { class: chord.label === NO_CHORD ? "none" : "" }, shownChord(chord.label));
+    const name = h("b", {}, shownChord(chord.label));
+    // Narrow bars have small letters: half a name would be another chord.
+    name.style.setProperty("--letters", name.textContent.length);
+    const span = h("span", { class: chord.label === NO_CHORD ? "none" : "" }, name);
     span.style.left = `${(100 * (chord.start - cell.start)) / (cell.end - cell.start)}%`;
     span.style.width = `${(100 * (end - chord.start)) / (cell.end - cell.start)}%`;
     return span;
