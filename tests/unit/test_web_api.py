@@ -144,8 +144,8 @@ def test_lead_sheets_are_translated_both_ways(client):
 def test_parts_are_written_apart(client, recording):
     (job,) = run(client, recording, parts=["bass", "drums"], stems=True)
     assert job["state"] == "done", job["failure"]
-    parts = {file["role"] for file in job["result"]["files"] if file["is_part"]}
-    assert parts == {"bass", "drums"}
+    parts = [file["role"] for file in job["result"]["files"] if file["is_part"]]
+    assert parts == ["drums", "bass"]
 
 
 def test_a_region_is_made_anew_and_the_rest_kept(client, song):

@@ -21,7 +21,7 @@ export class History extends EventTarget {
 
   #item(recording, takes, open) {
     const when = new Date(recording.created * 1000).toLocaleString(currentLanguage(), { dateStyle: "medium", timeStyle: "short" });
-    const about = [when, clock(recording.duration_seconds), t(takes === 1 ? "one_take" : "num_takes", { number: takes })].map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
+    const about = [when, clock(recording.duration_seconds), t(takes === 1 ? "one_take" : "num_takes", { number: takes })].map((fact) => fact.replaceAll(" ", "\u00a0")).join("\u00a0· ");
     return h(
       "li", { class: open ? "song open" : "song" },
       h("button", { type: "button", class: "open-song", "aria-current": open ? "true" : null, onclick: () => this.#say("open", recording) }, h("strong", {}, plainName(recording)), h("small", {}, about)),
