@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from banso.eval.fidelity import log_mel_distance, si_sdr
 from banso.eval.beat_tracking import track_beats
+from banso.eval.fidelity import log_mel_distance, si_sdr
 from banso.eval.hearing import Array, hear
 from banso.eval.metrics import chord_scores, heard_beat_f1, heard_chroma_cosine
 from banso.eval.stems import STEM_RATE, interleaved, run_ffmpeg

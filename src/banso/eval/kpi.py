@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from banso.chords import parse_chord
 from banso.errors import BansoError
+from banso.eval.beat_tracking import track_beats
 from banso.eval.charts import interval_chart
 from banso.eval.cost import Cost
 from banso.eval.gallery import Rendition
-from banso.eval.beat_tracking import track_beats
 from banso.eval.hearing import Heard
 from banso.eval.metrics import BEAT_TOLERANCE_SECONDS, estimate_key, unit_frames
 from banso.eval.near_copies import NearCopies

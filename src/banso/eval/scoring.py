@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.chords import parse_chord
-from banso.eval.fit import Fit, measure_fit
 from banso.eval.beat_tracking import track_beats
+from banso.eval.fit import Fit, measure_fit
 from banso.eval.hearing import ANALYSIS_RATE, CHROMA_HOP, ONSET_HOP, Heard
 from banso.eval.metrics import (
     chord_scores,
