@@ -288,6 +288,18 @@ def test_a_full_disk_is_told(client, song, monkeypatch):
     assert error(client.post(f"{API}/recordings", content=song)) == (507, "no_room")
 
 
+def test_recordings_tell_how_many_takes_they_have(client, recording, song):
+    other = client.post(f"{API}/recordings", content=song).json()
+    assert recording["num_takes"] == 0
+    run(client, recording, variations=2)
+    finished(client, client.post(f"{API}/recordings/{other['id']}/analyze").json()["id"])
+    (job,) = run(client, recording, num_steps=3)
+    client.delete(f"{API}/jobs/{job['id']}")
+    listed = client.get(f"{API}/recordings").json()["recordings"]
+    assert {r["id"]: r["num_takes"] for r in listed} == {recording["id"]: 2, other["id"]: 0}
+    assert client.get(f"{API}/recordings/{recording['id']}").json()["num_takes"] == 2
+
+
 def test_jobs_are_cancelled_and_deleted(client, recording, tmp_path):
     (done,) = run(client, recording)
     assert error(client.post(f"{API}/jobs/{done['id']}/cancel")) == (409, "job_over")

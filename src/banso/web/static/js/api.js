@@ -52,14 +52,12 @@ function problem(status, text, headers) {
 export const api = {
   options: () => call("GET", "/options"),
   openSession: (token) => call("POST", "/session", { token }),
-  recordings: () => call("GET", "/recordings").then((answer) => answer.recordings),
+  recordings: () => call("GET", "/recordings?limit=1000").then((answer) => answer.recordings),
   recording: (id) => call("GET", `/recordings/${id}`),
   deleteRecording: (id) => call("DELETE", `/recordings/${id}`),
   analyze: (id) => call("POST", `/recordings/${id}/analyze`),
   jobs: (recordingId) =>
-    call("GET", `/jobs?limit=500${recordingId ? `&recording_id=${recordingId}` : ""}`).then(
-      (answer) => answer.jobs,
-    ),
+    call("GET", `/jobs?limit=500&recording_id=${recordingId}`).then((answer) => answer.jobs),
   job: (id) => call("GET", `/jobs/${id}`),
   createJobs: (body) => call("POST", "/jobs", body).then((answer) => answer.jobs),
   convertSheet: (body) => call("POST", "/lead-sheets", body),

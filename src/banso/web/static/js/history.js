@@ -11,15 +11,16 @@ export const plainName = ({ name }) => name.replace(/(?<=.)\.[A-Za-z0-9]{1,5}$/,
 /** Events with a recording as detail: "open", "forget". */
 export class History extends EventTarget {
   /** Show recordings, newest first. */
-  show(recordings, numTakes, openId) {
-    $("#songs").replaceChildren(...recordings.map((r) => this.#item(r, numTakes.get(r.id) ?? 0, r.id === openId)));
+  show(recordings, openId) {
+    $("#songs").replaceChildren(...recordings.map((r) => this.#item(r, r.id === openId)));
     $("#no-songs").hidden = recordings.length > 0;
     const recent = recordings.slice(0, MOST_RECENT);
-    $("#recent-songs").replaceChildren(...recent.map((r) => this.#item(r, numTakes.get(r.id) ?? 0, false)));
+    $("#recent-songs").replaceChildren(...recent.map((r) => this.#item(r, false)));
     $("#recent").hidden = recent.length === 0;
   }
 
-  #item(recording, takes, open) {
+  #item(recording, open) {
+    const takes = recording.num_takes;
     const when = new Date(recording.created * 1000).toLocaleString(currentLanguage(), { dateStyle: "medium", timeStyle: "short" });
     const about = [when, clock(recording.duration_seconds), t(takes === 1 ? "one_take" : "num_takes", { number: takes })].map((fact) => fact.replaceAll(" ", "\u00a0")).join("\u00a0· ");
     return h(
