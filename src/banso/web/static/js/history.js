@@ -6,7 +6,7 @@ import { currentLanguage, t } from "./i18n.js";
 const MOST_RECENT = 3;
 
 /** A recording's name without its ending. */
-export const plainName = ({ name }) => name.replace(/(?<=.)\.[A-Za-z0-9]{1,5}$/, "");
+export const plainName = ({ name }) => name.replace(/^(.+)\.[A-Za-z0-9]{1,5}$/, "$1");
 
 /** Events with a recording as detail: "open", "forget". */
 export class History extends EventTarget {
