@@ -274,7 +274,8 @@ def main() -> None:
         if step % 100 == 99 or step + 1 == options.steps:
             weights = average.module.arrays()
             spent = time.monotonic() - began
-            print(f"{step + 1} {spent:.0f} s loss {loss:.3f} right {accuracy(weights, held):.3f}")
+            share = accuracy(weights, held)
+            print(f"{step + 1} {spent:.0f} s loss {loss:.3f} right {share:.3f}", flush=True)
             np.savez_compressed(options.out, **kn.packed(weights))
 
 

@@ -46,8 +46,8 @@ _FIXED_KEY_WEIGHT, _HEARD_KEY_WEIGHT = 0.4, 0.2
 # How much three looks at the melody count in the choice of a key: statistics of the training songs,
 # a profile from many kinds of music (real sight-singing is less pentatonic than those songs), and
 # the path of a drifting tonic. Round numbers: a coarse grid over 74 held-out songs and the takes of
-# ssvd hardly tells them apart. A song of minutes has more half bars but no more keys, so that beyond
-# forty their chords count no further.
+# ssvd hardly tells them apart. A song of minutes has more half bars but no more keys, so that
+# beyond forty their chords count no further.
 _LEARNED_WEIGHT, _PROFILE_WEIGHT, _DRIFT_WEIGHT = 0.5, 5.0, 1.0
 _MOST_UNITS = 40
 _PROFILES = np.log(DEGREE_SHARES)
