@@ -33,7 +33,8 @@ _TICKS_PER_SECOND = 2000
 _TICKS_PER_BEAT = 1000
 # FluidSynth acts on events at the next multiple of 64 samples; half of that is the mean delay.
 _LATENCY = 32
-_TIMEOUT_SECONDS = 300
+# A minute and a half takes seconds; but a machine that does much else may take minutes for it.
+_TIMEOUT_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)
