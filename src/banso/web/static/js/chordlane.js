@@ -57,7 +57,8 @@ export class ChordLane extends EventTarget {
     const button = h(
       "button",
       { class: "cell", type: "button", "aria-label": label, title: label, tabIndex: index === this.#current ? 0 : -1 },
-      ...cell.chords.map((chord, i) => this.#chord(chord, cell.chords[i + 1]?.start ?? cell.end, cell)),
+      // With a space between them, for who cannot see that they stand apart.
+      ...cell.chords.flatMap((chord, i) => [i ? " " : null, this.#chord(chord, cell.chords[i + 1]?.start ?? cell.end, cell)]),
     );
     if (!cell.chords.length) button.append("–");
     button.addEventListener("click", () => this.#edit(index));
