@@ -25,6 +25,7 @@ from banso.eval.metrics import estimate_key, key_score
 from banso.eval.sets import load_voices
 from banso.harmony import key_name
 from banso.leadsheet import SungNote
+from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
 from banso.tonic import drifting_key_scores
 
@@ -71,7 +72,7 @@ def measure(folder: Path) -> dict[str, Any]:
     for item in load_voices(folder):
         if item.sheet.notes:
             audio = Audio(item.read_vocals(), item.sample_rate)
-            plan = accompanist.song_plan(accompanist.listen(audio))
+            plan = accompanist.song_plan(accompanist.listen(audio), GenerationOptions())
             takes[item.name] = {"found": plan.sheet.key, **readings(item.sheet.notes)}
     names = [name for name in next(iter(takes.values())) if name != "found"]
 
