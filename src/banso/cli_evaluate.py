@@ -82,7 +82,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many songs.")] = None,
     max_seconds: Annotated[
-        float | None, typer.Option(min=4, help="Only so much of the beginning of each song.")
+        float | None, typer.Option(min=4, help="Only so much of each song, from where it is sung.")
     ] = None,
     shuffle_with: Annotated[
         list[Path] | None,

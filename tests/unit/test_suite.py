@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("librosa", reason="needs the eval extra")
 
+from banso.errors import DataError
 from banso.eval.gallery import Rendition
 from banso.eval.observation import Observer, Store
 from banso.eval.report import digest, write_report
@@ -214,3 +215,14 @@ def test_a_folder_without_manifest_is_named(tmp_path):
 
     with pytest.raises(DataError, match=r"manifest\.json"):
         load_items(tmp_path)
+
+
+def test_a_song_that_fails_is_named():
+    def fail(item):
+        raise DataError("it is silent")
+
+    items = [EvalItem(name=f"song {k}", sheet=LeadSheet(), sample_rate=8000,
+                      read_vocals=lambda: np.zeros((1, 8000), np.float32),
+                      read_accompaniment=None) for k in range(2)]  # fmt: skip
+    with pytest.raises(DataError, match="song 0: it is silent"):
+        evaluate(items, [System(row="ours_vocal", make=fail)], Plan(workers=0))

@@ -68,31 +68,14 @@ class Song:
 
     def excerpt(self, start_seconds: float, end_seconds: float) -> "Song":
         """Return the part between two times, with times counted from the start of the part."""
-        duration = end_seconds - start_seconds
-        sheet = self.lead_sheet
-
-        def inside(times: tuple[float, ...]) -> tuple[float, ...]:
-            return tuple(t - start_seconds for t in times if start_seconds <= t < end_seconds)
-
-        spans = []
-        for span in sheet.chords:
-            start = max(0.0, span.start_seconds - start_seconds)
-            end = min(duration, span.end_seconds - start_seconds)
-            if end - start > 1e-3:
-                spans.append(ChordSpan(start, end, span.label))
         return replace(
             self,
             melody=_cut(self.melody, start_seconds, end_seconds),
             bridge=_cut(self.bridge, start_seconds, end_seconds),
             piano=_cut(self.piano, start_seconds, end_seconds),
             drums=_cut(self.drums, start_seconds, end_seconds),
-            lead_sheet=LeadSheet(
-                beats=inside(sheet.beats),
-                downbeats=inside(sheet.downbeats),
-                chords=tuple(spans),
-                key=sheet.key,
-            ),
-            duration_seconds=duration,
+            lead_sheet=sheet_excerpt(self.lead_sheet, start_seconds, end_seconds),
+            duration_seconds=end_seconds - start_seconds,
         )
 
     def transposed(self, semitones: int) -> "Song":
@@ -154,4 +137,25 @@ def _cut(notes: Notes, start_seconds: float, end_seconds: float) -> Notes:
         )
         for note in notes
         if start_seconds <= note.start_seconds < end_seconds - 0.03
+    )
+
+
+def sheet_excerpt(sheet: LeadSheet, start_seconds: float, end_seconds: float) -> LeadSheet:
+    """Return beats, chords and key between two times, counted from the start of the part."""
+    duration = end_seconds - start_seconds
+
+    def inside(times: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(t - start_seconds for t in times if start_seconds <= t < end_seconds)
+
+    spans = []
+    for span in sheet.chords:
+        start = max(0.0, span.start_seconds - start_seconds)
+        end = min(duration, span.end_seconds - start_seconds)
+        if end - start > 1e-3:
+            spans.append(ChordSpan(start, end, span.label))
+    return LeadSheet(
+        beats=inside(sheet.beats),
+        downbeats=inside(sheet.downbeats),
+        chords=tuple(spans),
+        key=sheet.key,
     )

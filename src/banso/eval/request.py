@@ -28,7 +28,7 @@ class Request:
         modes: `given`, `vocal`, `auto`; None takes all that bundle and set allow.
         split: Which songs of a data set.
         limit: At most so many songs.
-        max_seconds: Only so much of the beginning of each.
+        max_seconds: Only so much of each, of songs from where the singing begins.
         shuffle_with: With `stems`: folders of further songs, whose bands are `shuffled`.
         num_candidates: Among how many bands a voice's own is looked for.
         baseline: Whether to make bands by rule as well.
@@ -102,7 +102,9 @@ def load_bystanders(request: Request, num_songs: int) -> list[EvalItem]:
     other = "train" if request.split != "train" else "test"
     seconds = request.max_seconds
     try:
-        return load_items(request.data[0], split=other, limit=lacking, max_seconds=seconds)
+        return load_items(
+            request.data[0], split=other, limit=lacking, max_seconds=seconds, from_singing=False
+        )
     except DataError:
         # A set of held-out songs alone has nobody else; retrieval then has fewer candidates.
         return []
@@ -117,7 +119,7 @@ def facts_of(request: Request, accompanist: Accompanist) -> Mapping[str, str]:
         "split": request.split if request.has_score else "",
         "bundle": f"{accompanist.bundle.name} {accompanist.bundle.hash}",
         "sampler": f"{sampler.num_steps} steps, guidance {sampler.guidance_scale}",
-        "length": f"the first {request.max_seconds:g} s of each" if request.max_seconds else "",
+        "length": f"{request.max_seconds:g} s of each" if request.max_seconds else "",
         "shuffled with": ", ".join(folder.name for folder in request.shuffle_with),
     }
     return {name: text for name, text in facts.items() if text}

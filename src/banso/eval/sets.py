@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from banso.data.manifest import Item, Manifest, load_manifest
+from banso.data.song import sheet_excerpt
 from banso.errors import DataError
 from banso.eval.hearing import Array
 from banso.eval.stems import STEM_RATE, StemSong, load_stem_song
@@ -20,6 +22,7 @@ logger = logging.getLogger(__name__)
 _EXCERPT_SECONDS = 48.0
 _LEAST_SUNG_SHARE = 0.4
 _SUNG_DB = -40.0
+_PAUSE_DB = 25.0  # below the loudest second of a voice nobody sings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +55,7 @@ def load_items(
     split: str = "test",
     limit: int | None = None,
     max_seconds: float | None = None,
+    from_singing: bool = True,
 ) -> list[EvalItem]:
     """Read the items of one split of a data set, one per song.
 
@@ -59,7 +63,8 @@ def load_items(
         folder: Data set with a `manifest.json`.
         split: Which split.
         limit: At most so many songs.
-        max_seconds: Only so much of the beginning of each.
+        max_seconds: Only so much of each.
+        from_singing: Whether that begins where the singing does, not where the band does.
 
     Returns:
         Items in order of their names.
@@ -72,7 +77,7 @@ def load_items(
     items = sorted(songs.values(), key=lambda item: item.item_id)[:limit]
     if len(items) < 2:
         raise DataError(f"{folder} has {len(items)} songs in the split '{split}'; 2 are needed")
-    return [_prepared(manifest, item, max_seconds) for item in items]
+    return [_prepared(manifest, i, max_seconds, from_singing=from_singing) for i in items]
 
 
 def load_excerpts(
@@ -112,7 +117,7 @@ def load_voices(
     Args:
         folder: Searched to any depth.
         limit: At most so many recordings.
-        max_seconds: Only so much of the beginning of each.
+        max_seconds: Only so much of each, from where the singing begins.
 
     Returns:
         Items without a true accompaniment, in order of their paths.
@@ -126,23 +131,39 @@ def load_voices(
     return [_recording(path, folder, max_seconds) for path in paths[:limit]]
 
 
-def _prepared(manifest: Manifest, item: Item, max_seconds: float | None) -> EvalItem:
-    num_samples = None if max_seconds is None else round(max_seconds * item.sample_rate)
+def _prepared(
+    manifest: Manifest, item: Item, max_seconds: float | None, *, from_singing: bool
+) -> EvalItem:
+    names = ("vocals.flac", "accompaniment.flac")
+    rate, sheet, rows = item.sample_rate, item.lead_sheet, slice(None)
+    if max_seconds is not None and item.num_samples > max_seconds * rate:
+        start = 0
+        if from_singing:
+            voice = read_audio(manifest.path(item, names[0])).samples
+            start = _singing_begins(voice, rate, item.num_samples - round(max_seconds * rate))
+        rows = slice(start, start + round(max_seconds * rate))
+        sheet = sheet_excerpt(sheet, start / rate, start / rate + max_seconds)
 
     def reader(name: str) -> Callable[[], Array]:
-        return lambda: read_audio(manifest.path(item, name)).samples[:, :num_samples]
+        return lambda: read_audio(manifest.path(item, name)).samples[:, rows]
 
-    names = ("vocals.flac", "accompaniment.flac")
     sums = [item.sha256.get(name, "") for name in names]
     return EvalItem(
         name=item.item_id,
-        sheet=item.lead_sheet,
-        sample_rate=item.sample_rate,
+        sheet=sheet,
+        sample_rate=rate,
         read_vocals=reader(names[0]),
         read_accompaniment=reader(names[1]),
-        identity=":".join([*sums, str(num_samples)]) if all(sums) else "",
+        identity=":".join([*sums, str(rows)]) if all(sums) else "",
         group=item.song_id,
     )
+
+
+def _singing_begins(voice: Array, sample_rate: int, latest: int) -> int:
+    """Sample at which to begin: up to a second before the first sung second, but not too late."""
+    power_db = _power_db(voice, sample_rate)
+    first = int(np.argmax(power_db > power_db.max() - _PAUSE_DB)) - 1
+    return min(max(0, first) * sample_rate, latest)
 
 
 def _excerpts(song: StemSong, seconds: float) -> list[EvalItem]:
@@ -169,15 +190,24 @@ def _in_memory(song: str, start_seconds: float, voice: Array, band: Array) -> Ev
 
 def _recording(path: Path, folder: Path, max_seconds: float | None) -> EvalItem:
     audio = read_audio(path)
-    num_samples = None if max_seconds is None else round(max_seconds * audio.sample_rate)
+    rate, start, size = audio.sample_rate, 0, audio.num_samples
+    if max_seconds is not None and size > max_seconds * rate:
+        size = round(max_seconds * rate)
+        start = _singing_begins(audio.samples, rate, audio.num_samples - size)
+    rows = slice(start, start + size)
+    notes = [
+        SungNote(note.start_seconds - start / rate, note.end_seconds - start / rate, note.midi)
+        for note in _written_notes(path.with_suffix(".txt"))
+        if start <= note.start_seconds * rate and note.end_seconds * rate <= start + size
+    ]
     name = str(path.relative_to(folder))
     return EvalItem(
         name=name,
-        sheet=LeadSheet(notes=_written_notes(path.with_suffix(".txt"))),
-        sample_rate=audio.sample_rate,
-        read_vocals=lambda: read_audio(path).samples[:, :num_samples],
+        sheet=LeadSheet(notes=tuple(notes)),
+        sample_rate=rate,
+        read_vocals=lambda: read_audio(path).samples[:, rows],
         read_accompaniment=None,
-        identity=_checksum(audio.samples[:, :num_samples]),
+        identity=_checksum(audio.samples[:, rows]),
         group=name,
     )
 
@@ -195,10 +225,15 @@ def _written_notes(path: Path) -> tuple[SungNote, ...]:
 
 
 def _sung_share(voice: Array) -> float:
-    whole = max(1, voice.shape[1] // STEM_RATE)
-    blocks = np.array_split(voice, whole, axis=1)
+    return float(np.mean(_power_db(voice, STEM_RATE) > _SUNG_DB))
+
+
+def _power_db(voice: Array, sample_rate: int) -> NDArray[np.float64]:
+    """Level of each second of a voice [channels, samples]."""
+    whole = max(1, voice.shape[1] // sample_rate)
+    blocks = np.array_split(voice[:, : whole * sample_rate], whole, axis=1)
     power = np.array([np.mean(np.square(block, dtype=np.float64)) for block in blocks])
-    return float(np.mean(10 * np.log10(power + 1e-20) > _SUNG_DB))
+    return np.asarray(10 * np.log10(power + 1e-20))
 
 
 def _checksum(*recordings: Array) -> str:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from banso.errors import BansoError, DataError
 from banso.eval.fit import Fit, rank
 from banso.eval.frechet import Moments
 from banso.eval.gallery import Gallery, Picture, Rendition
@@ -211,7 +212,13 @@ def _made_by(
 
 
 def _making(make: Maker, item: EvalItem) -> Callable[[], Rendition]:
-    return lambda: make(item)
+    def make_named() -> Rendition:
+        try:
+            return make(item)
+        except BansoError as error:
+            raise DataError(f"{item.name}: {error}") from error
+
+    return make_named
 
 
 def _true(
