@@ -5,6 +5,7 @@ bend). A text at the start says how many beats lie before the first bar, which M
 """
 
 import bisect
+import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -96,7 +97,8 @@ def _layout(sheet: LeadSheet) -> _Layout:
     if first < 0:
         raise DataError(f"the first beat is at {first} s; a MIDI file begins at 0 s")
     step = grid.time_at(1.0) - first
-    lead_in = max(1, round(first / step)) if first > _NOTHING_SECONDS else 0
+    # No longer than the song's own beats, so that ticks are no coarser.
+    lead_in = max(1, math.ceil(first / step - 1e-6)) if first > _NOTHING_SECONDS else 0
     marks = [first * index / lead_in for index in range(lead_in)]
     marks += [*sheet.beats, grid.time_at(float(len(sheet.beats)))]
     return _Layout(clock_of_marks(marks, per_beat, _TICKS_PER_QUARTER), per_beat, lead_in)
