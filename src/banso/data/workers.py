@@ -75,16 +75,20 @@ def _in_processes(
     waiting = iter(jobs)
     with _one_thread_each(), ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         running: set[Future[str | None]] = set()
-        while True:
-            for job in waiting:
-                running.add(pool.submit(attempt, job))
-                if len(running) >= 2 * workers:
-                    break
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+        try:
+            while True:
+                for job in waiting:
+                    running.add(pool.submit(attempt, job))
+                    if len(running) >= 2 * workers:
+                        break
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            # Whoever interrupts waits for what is being made, not for what is next.
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
