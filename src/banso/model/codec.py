@@ -93,7 +93,8 @@ class CodecVAE(nn.Module):
         self.config = config
         width, channels = p.NUM_PARAMETERS, config.num_channels
         self.analyse = nn.Linear(width, channels)
-        self.synthesise = nn.Linear(channels, width)
+        # The correction has a bias for both.
+        self.synthesise = nn.Linear(channels, width, bias=False)
         self.encoder = Correction(
             (width, config.encoder_dim, 2 * channels), config.encoder_layers, config.kernel_size
         )
@@ -198,7 +199,6 @@ class CodecVAE(nn.Module):
         self.analyse.weight.copy_((basis / std).T.float())
         self.synthesise.weight.copy_((basis * std).float())
         self.analyse.bias.zero_()
-        self.synthesise.bias.zero_()
         self.log_std.copy_(0.5 * torch.log(noise / (top + noise)).float())
         return float(top.sum() / values.sum())
 
