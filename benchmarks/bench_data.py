@@ -2,14 +2,18 @@
 
 Songs of POP909 go through the steps of `banso prepare` and the features of `banso prepare cache`
 in worker processes of one thread each. CPU time, FluidSynth's included, is told beside wall time,
-since it does not depend on what else the machine does. Each worker's memory is read after every
-song; its growth after the first tenth of the songs is the leak. One JSON line per call is appended
-to `benchmarks/results/data.jsonl`.
+since it hardly depends on what else the machine does. After every song each worker gives back to
+the system what it does not need; what it still holds is read, and its growth from song to song,
+once everything is loaded, is the leak. One JSON line per call is appended to
+`benchmarks/results/data.jsonl`.
 
     python benchmarks/bench_data.py --root data/pop909 --songs 30 --workers 2
+    python benchmarks/bench_data.py --root data/pop909 --songs 500 --max-seconds 10
 """
 
 import argparse
+import ctypes
+import gc
 import json
 import os
 import platform
@@ -29,7 +33,7 @@ import numpy as np
 from banso import features
 from banso.data.arranger import arrange, choose_style
 from banso.data.augment import augment_vocals
-from banso.data.prepare import ScoreFile, choose_excerpt
+from banso.data.prepare import ScoreFile, choose_excerpt, choose_soundfont
 from banso.data.render import SAMPLE_RATE, render_band
 from banso.data.sampled import sing_with
 from banso.data.sources.pop909 import read_corpus
@@ -38,7 +42,8 @@ from banso.errors import DataError
 
 RESULTS = Path(__file__).parent / "results" / "data.jsonl"
 PACKAGES = ("banso", "numpy", "scipy", "mido")
-WARMING_SHARE = 0.1
+# Banks, drummer and rooms are loaded when they are first asked for, in any of the first songs.
+WARMING_SHARE = 0.25
 
 T = TypeVar("T")
 
@@ -49,10 +54,17 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + run.ru_utime + run.ru_stime
 
 
-def memory_mib() -> float:
-    """Memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def held_mib() -> float:
+    """Memory that this process really holds: without files, and without what was freed."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # Linux; elsewhere there is no /proc either
+    _, resident, shared = Path("/proc/self/statm").read_text(encoding="ascii").split()[:3]
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had at any time."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Stopwatch:
@@ -73,23 +85,37 @@ def make_song(raw: ScoreFile, studio: Studio, seed: int, max_seconds: float) -> 
     """Do all that an item needs, without writing it.
 
     Returns:
-        Seconds of music, CPU seconds by step, the process and its memory afterwards in MiB; no
-        music if the song has to be rejected.
+        Seconds of music, CPU seconds by step, the process, and in MiB the memory that it holds
+        afterwards and its peak so far; no music if the song has to be rejected.
     """
-    rng = np.random.default_rng(seed)
     watch = Stopwatch()
+    seconds = _perform(watch, raw, studio, seed, max_seconds)
+    return {
+        "seconds": seconds,
+        "steps": dict(watch.seconds),
+        "process": os.getpid(),
+        "held": held_mib(),
+        "peak": peak_mib(),
+    }
+
+
+def _perform(
+    watch: Stopwatch, raw: ScoreFile, studio: Studio, seed: int, max_seconds: float
+) -> float:
+    """Make one song step by step; return how long it is, 0 if it has to be rejected."""
+    rng = np.random.default_rng(seed)
     try:
         score = watch("read", raw.read)
         start, end = choose_excerpt(score, max_seconds, rng)
     except DataError:
-        return {"seconds": 0.0, "steps": {}, "process": os.getpid(), "memory": memory_mib()}
+        return 0.0
     song = score.excerpt(start, end)
     num_samples = round(song.duration_seconds * SAMPLE_RATE)
     drummer, singers = studio.drummer(), studio.singers()
     rooms = studio.impulse_responses()
     band = watch("arrange", arrange, song, choose_style(song, rng), rng, drummer)
-    soundfont = studio.soundfonts[0].path
-    mix = watch("render", render_band, band, num_samples, soundfont, rng).mix
+    soundfont = choose_soundfont(studio.soundfonts, rng)
+    mix = watch("render", render_band, band, num_samples, soundfont.path, rng).mix
     voice = watch(
         "sing", sing_with, singers, song.melody, num_samples, sample_rate=SAMPLE_RATE, rng=rng
     )
@@ -98,12 +124,7 @@ def make_song(raw: ScoreFile, studio: Studio, seed: int, max_seconds: float) -> 
         rooms=rooms, codecs=studio.codecs,
     )  # fmt: skip
     watch("features", features.extract, worn)
-    return {
-        "seconds": num_samples / SAMPLE_RATE,
-        "steps": dict(watch.seconds),
-        "process": os.getpid(),
-        "memory": memory_mib(),
-    }
+    return num_samples / SAMPLE_RATE
 
 
 def measure(
@@ -112,8 +133,8 @@ def measure(
     """Make all songs and add up.
 
     Returns:
-        Multiples of real time by wall clock and by CPU time on so many cores, by step, and memory:
-        peak of a worker and its growth in MiB per 100 songs.
+        Multiples of real time by wall clock and by CPU time on so many cores, by step, and memory;
+        see `memory_of`.
     """
     start = time.perf_counter()
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
@@ -141,15 +162,22 @@ def measure(
 
 
 def memory_of(done: list[dict[str, Any]]) -> dict[str, float]:
-    """Peak of a worker and growth of all workers by a straight line, after a warm-up."""
-    growths = []
+    """Peak of a worker, what it holds after its last song, and how that grows.
+
+    The growth is the median slope between all pairs of songs of a worker after the warm-up (Theil
+    and Sen), the largest of all workers: a few songs that hold more do not count as a trend.
+    """
+    growths, last = [], []
     for process in {song["process"] for song in done}:
-        held = [song["memory"] for song in done if song["process"] == process]
+        held = np.array([song["held"] for song in done if song["process"] == process])
         held = held[round(WARMING_SHARE * len(held)) :]
-        if len(held) > 2:
-            growths.append(100 * float(np.polyfit(np.arange(len(held)), held, 1)[0]))
+        first, second = np.triu_indices(len(held), 1)
+        if len(first):
+            growths.append(100 * float(np.median((held[second] - held[first]) / (second - first))))
+        last.append(float(held[-1]))
     return {
-        "peak_mib": round(max(song["memory"] for song in done), 1),
+        "peak_mib": round(max(song["peak"] for song in done), 1),
+        "held_mib": round(max(last), 1),
         "growth_mib_per_100_songs": round(max(growths, default=0.0), 2),
     }
 

@@ -94,6 +94,12 @@ def evaluate(
     baseline: Annotated[
         bool, typer.Option(help="Make bands by rule for comparison (needs FluidSynth).")
     ] = True,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint of `banso train published`: its bands too (1 600 evaluations each)."
+        ),
+    ] = None,
     judges: Annotated[
         list[str] | None,
         typer.Option(
@@ -138,8 +144,7 @@ def evaluate(
         if split not in ("train", "validation", "test"):
             raise ConfigError(f"split is '{split}'; choose train, validation or test")
         with needing_extra("eval"):
-            from banso.eval import bundles, kpi_run
-            from banso.eval.request import Request
+            from banso.eval import bundles
         from banso.options import GenerationOptions
 
         options = GenerationOptions(seed=seed, num_steps=num_steps, guidance_scale=guidance_scale)
@@ -172,7 +177,10 @@ def evaluate(
         elif voices is not None:
             text = bundles.evaluate_recordings(bundle, voices, out, options)
         else:
-            request = Request(
+            text = _evaluate_set(
+                on_progress,
+                training,
+                kpi=kpi,
                 bundle=bundle,
                 kind=kind.value,
                 data=tuple(data or ()),
@@ -185,15 +193,28 @@ def evaluate(
                 shuffle_with=tuple(shuffle_with or ()),
                 num_candidates=candidates,
                 baseline=baseline,
+                published=published,
                 judges=tuple(judges or ()),
                 cache=cache or _cache_folder(),
                 workers=workers,
             )
-            if kpi:
-                text = kpi_run.evaluate_kpis(request, training, on_progress)
-            else:
-                text = bundles.evaluate_set(request, on_progress)
     typer.echo(text)
+
+
+def _evaluate_set(
+    on_progress: Callable[[float], None],
+    training: Path | None,
+    *,
+    kpi: bool,
+    **given: Any,  # noqa: ANN401
+) -> str:
+    from banso.eval import bundles, kpi_run
+    from banso.eval.request import Request
+
+    request = Request(**given)
+    if kpi:
+        return kpi_run.evaluate_kpis(request, training, on_progress)
+    return bundles.evaluate_set(request, on_progress)
 
 
 def _build_listening_test(data: list[Path] | None, out: Path, seed: int, **given: Any) -> str:  # noqa: ANN401

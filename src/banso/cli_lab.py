@@ -81,14 +81,19 @@ def prepare_cache(
     root: Annotated[Path, typer.Option(help="Data set made by `banso prepare`.")],
     out: OutOption,
     workers: WorkersOption = None,
+    vocals: Annotated[
+        bool, typer.Option("--vocals", help="Voices as latents too, for `banso train published`.")
+    ] = False,
 ) -> None:
     """Encode a data set into the arrays that training reads."""
     with reporting_errors():
         with needing_extra("train"):
-            from banso.data.cache import build_cache
+            from banso.data.cache import build_cache, cache_vocals
             from banso.data.manifest import ITEMS_FOLDER
             from banso.data.styles import STYLES
         count = build_cache(root / ITEMS_FOLDER, out, tuple(STYLES), **_given(workers=workers))
+        if vocals:
+            count += cache_vocals(root / ITEMS_FOLDER, out, **_given(workers=workers))
         typer.echo(f"{count} new items encoded in {out}")
 
 
@@ -143,6 +148,22 @@ def train_denoiser(
             from banso.train.loop import fit_denoiser
         _show_log()
         typer.echo(fit_denoiser(load_config(config, overrides or ()), codec, resume=resume))
+
+
+@train_app.command(name="published")
+def train_published(
+    codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`.")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the published network (arXiv:2507.19991), to compare with; prints the checkpoint."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.config import load_config
+            from banso.train.published import fit_published
+        _show_log()
+        typer.echo(fit_published(load_config(config, overrides or ()), codec, resume=resume))
 
 
 def _given(**options: int | None) -> dict[str, int]:

@@ -70,6 +70,36 @@ def open_page(chromium):
     assert not found, "\n".join(found)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The service with the small bundle, as a process; recordings may last a minute."""
+    service = pytest.importorskip("web_service", reason="needs the web extra")
+    server = service.Server(tmp_path_factory.mktemp("service") / "data", "--max-seconds", "60")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def voice_file(tmp_path):
+    """Six seconds of voice."""
+    path = tmp_path / "voice.wav"
+    path.write_bytes(pytest.importorskip("web_service").wav_bytes(6.0))
+    return path
+
+
+@pytest.fixture
+def open_banso(server, open_page):
+    """Open the page of the service; options as for `open_page`."""
+
+    def open_banso(**options):
+        page = open_page(f"{server.url}/", **options)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    return open_banso
+
+
 def _watch(context, page):
     def route(route):
         parts = urlsplit(route.request.url)

@@ -8,20 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from web_service import API, Server, running_server, wav_bytes
+from web_service import API, running_server, wav_bytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENT_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("service") / "data")
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture
@@ -101,3 +93,21 @@ def test_a_token_is_asked_for_once(chromium, tmp_path):
         page.wait_for_selector("body[data-ready]", timeout=PATIENT_MS)
         assert not page.is_visible("#token-dialog")
         context.close()
+
+
+def test_what_was_sung_is_kept_until_it_has_arrived(listening_browser, server):
+    page = open_banso(listening_browser, server, permissions=["microphone"], accept_downloads=True)
+    page.click("#record")
+    page.wait_for_selector("#recording:not([hidden])")
+    page.wait_for_timeout(1500)
+    server.kill()
+    page.click("#record-stop")
+    page.get_by_text("Your recording is still here").wait_for(timeout=PATIENT_MS)
+    with page.expect_download() as saved:
+        page.click("#unsent-save")
+    assert saved.value.suggested_filename.endswith(".wav")
+    assert soundfile.info(saved.value.path()).duration > 1
+    server.start()
+    page.click("#unsent-send")
+    page.wait_for_selector(".take.done.selected", timeout=PATIENT_MS)
+    assert not page.is_visible("#unsent")

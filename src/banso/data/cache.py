@@ -26,6 +26,8 @@ from banso.files import read_audio
 
 Array = NDArray[np.float16]
 
+_VOCALS_FOLDER = "vocals"  # of the cache, for the published network alone
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -100,6 +102,47 @@ def encode_item(folder: Path, out: Path, styles: tuple[str, ...]) -> bool:
     # Last, because its presence says that the item is encoded.
     save_example(out / f"{folder.name}.npz", parameters, conditions, item.split)
     return True
+
+
+def cache_vocals(items: Path, out: Path, workers: int = 2) -> int:
+    """Encode the voices of finished items by the codec's analysis, those not encoded yet.
+
+    Only the published network hears voices this way; ours hears features.
+
+    Args:
+        items: Folder of prepared items, one folder each.
+        out: Folder of `build_cache`; the voices go into a folder of it.
+        workers: Processes.
+
+    Returns:
+        How many voices were encoded now.
+    """
+    (out / _VOCALS_FOLDER).mkdir(parents=True, exist_ok=True)
+    folders = sorted(path.parent for path in items.glob("*/item.json"))
+    todo = [folder for folder in folders if not _vocals_path(out, folder.name).exists()]
+    with ProcessPoolExecutor(workers) as pool:
+        return sum(pool.map(_encode_vocals, todo, [out] * len(todo)))
+
+
+def load_vocals(folder: Path, item_id: str) -> Array | None:
+    """Return a voice as `cache_vocals` encoded it [frames, NUM_PARAMETERS]; None if it did not."""
+    path = _vocals_path(folder, item_id)
+    return np.asarray(np.load(path, allow_pickle=False)) if path.exists() else None
+
+
+def _encode_vocals(folder: Path, out: Path) -> bool:
+    voice = _at_codec_rate(read_audio(folder / "vocals.flac").to_stereo())
+    whole = voice.shape[1] // HOP_LENGTH * HOP_LENGTH
+    target = _vocals_path(out, folder.name)
+    partial = target.with_suffix(".tmp")
+    with partial.open("wb") as file:
+        np.save(file, analyze(voice[:, :whole]).to_array().astype(np.float16), allow_pickle=False)
+    partial.replace(target)
+    return True
+
+
+def _vocals_path(out: Path, item_id: str) -> Path:
+    return out / _VOCALS_FOLDER / f"{item_id}.npy"
 
 
 def _parts_of(folder: Path) -> list[str]:

@@ -51,11 +51,11 @@ class CropDataset(Dataset[dict[str, Tensor]]):
         size = self._config.crop_frames
         start = int(rng.integers(max(1, len(example.parameters) - size + 1)))
         rows = slice(start, start + size)
-        parameters = _padded(example.parameters[rows], size)
-        truth = _padded(example.conditions[rows], size)
+        parameters = padded(example.parameters[rows], size)
+        truth = padded(example.conditions[rows], size)
         others = np.zeros_like(parameters)
         if example.others is not None:
-            others = _padded(example.others[rows], size)
+            others = padded(example.others[rows], size)
         if self._augment and self._config.max_transpose:
             limit = self._config.max_transpose
             semitones = int(rng.integers(-limit, limit + 1))
@@ -156,5 +156,6 @@ def _shifted(rows: Array, semitones: int) -> Array:
     return moved
 
 
-def _padded(rows: NDArray[np.floating], size: int) -> Array:
+def padded(rows: NDArray[np.floating], size: int) -> Array:
+    """Rows [up to size, features] with silence after them [size, features]."""
     return np.pad(rows.astype(np.float32), ((0, size - len(rows)), (0, 0)))

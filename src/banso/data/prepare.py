@@ -211,7 +211,7 @@ def make_item(task: Task) -> Item:
         song = song.excerpt(0.0, task.max_seconds)
     num_samples = round(song.duration_seconds * SAMPLE_RATE)
     band = _band(song, task.studio, rng)
-    soundfont = _choose_soundfont(task.studio.soundfonts, rng)
+    soundfont = choose_soundfont(task.studio.soundfonts, rng)
     rendered = render_band(band, num_samples, soundfont.path, rng)
     vocals = sing_with(
         task.studio.singers(), song.melody, num_samples, sample_rate=SAMPLE_RATE, rng=rng
@@ -289,7 +289,8 @@ def _band(song: Song, studio: Studio, rng: np.random.Generator) -> Band:
     return arrange(song, choose_style(song, rng), rng, studio.drummer())
 
 
-def _choose_soundfont(soundfonts: Sequence[SoundFont], rng: np.random.Generator) -> SoundFont:
+def choose_soundfont(soundfonts: Sequence[SoundFont], rng: np.random.Generator) -> SoundFont:
+    """Draw a band's instruments; those that take long to play come less often."""
     weights = np.array([_SOUNDFONT_WEIGHTS.get(font.path.stem, 0.1) for font in soundfonts])
     return soundfonts[int(rng.choice(len(soundfonts), p=weights / weights.sum()))]
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from banso.audio import Audio
 from banso.data.manifest import Item, Manifest, load_manifest
 from banso.errors import DataError
-from banso.eval.hearing import hear
+from banso.eval.hearing import compile_loops, hear
 from banso.eval.metrics import chord_scores, heard_beat_f1
 from banso.features import PITCH, SAMPLE_RATE, extract
 from banso.files import read_audio, write_audio
@@ -202,6 +202,7 @@ def _make_cards(
     if workers == 1:
         yield from map(make, items)
         return
+    compile_loops()
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
         yield from pool.map(make, items)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from banso.audio import Audio
 from banso.bundle import load_bundle
-from banso.errors import DataError
+from banso.errors import BundleError, DataError
 from banso.eval.codec_report import band_clips, report_codec, stem_clips
 from banso.eval.hearing import Array
 from banso.eval.judges import load_judges
@@ -174,4 +174,17 @@ def _systems(request: Request, accompanist: Accompanist) -> list[System]:
         systems.append(codec_system(codec, accompanist.bundle.hash))
     if request.baseline:
         systems.append(baseline_system())
+    if request.published is not None:
+        systems.append(_published(request.published, accompanist, request.options))
     return systems
+
+
+def _published(checkpoint: Path, accompanist: Accompanist, options: GenerationOptions) -> System:
+    # Torch is loaded for this row alone.
+    from banso.eval.published_bands import load_published, published_system
+
+    codec = accompanist.codec
+    if not isinstance(codec, OnnxCodec):
+        raise BundleError("the published network was trained on latents of banso's own codec")
+    network = load_published(checkpoint)
+    return published_system(network, codec, accompanist.bundle.hash, seed=options.seed or 0)

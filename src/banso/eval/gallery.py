@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from banso.audio import Audio
-from banso.eval.hearing import Array
+from banso.eval.hearing import Array, compile_loops
 from banso.eval.observation import Observation, Observer, Store
 from banso.files import write_audio
 
@@ -76,6 +76,8 @@ class Gallery(AbstractContextManager["Gallery"]):
         self._on_progress, self._total, self._done = on_progress, total, 0
         # Spawned, because the parent may hold the threads of an inference session.
         context = multiprocessing.get_context("spawn")
+        if workers:
+            compile_loops()
         self._pool = ProcessPoolExecutor(workers, mp_context=context) if workers else None
 
     def __enter__(self) -> Self:

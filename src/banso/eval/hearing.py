@@ -9,6 +9,7 @@ References:
     Ellis 2007, "Beat tracking by dynamic programming", JNMR 36(1).
 """
 
+import functools
 from dataclasses import dataclass
 
 import librosa
@@ -73,6 +74,20 @@ def hear(samples: Array, sample_rate: int) -> Heard:
         onset_strength=np.asarray((bass + full) / 2, dtype=np.float32),
         bass_strength=bass,
     )
+
+
+@functools.cache
+def compile_loops() -> None:
+    """Let librosa compile its inner loops, before processes start that need them.
+
+    It keeps them on disk for all who come later; but of several that compile at the same time,
+    each may overwrite the other's, and whoever loads the mixture crashes (seen with numba 0.68).
+    """
+    clicks = np.zeros(4 * ANALYSIS_RATE, np.float32)
+    clicks[:: ANALYSIS_RATE // 2] = 1
+    curve = hear(clicks, ANALYSIS_RATE).onset_strength
+    track_beats(curve)
+    librosa.onset.onset_detect(onset_envelope=curve, sr=ANALYSIS_RATE, hop_length=ONSET_HOP)
 
 
 def analysis_signal(samples: Array, sample_rate: int) -> Array:

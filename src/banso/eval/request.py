@@ -32,6 +32,8 @@ class Request:
         shuffle_with: With `stems`: folders of further songs, whose bands are `shuffled`.
         num_candidates: Among how many bands a voice's own is looked for.
         baseline: Whether to make bands by rule as well.
+        published: Checkpoint of the published network, trained on latents of the bundle's codec, to
+            make bands as well; None for none.
         judges: Further judges by name; see `judges`.
         cache: Folder of what was observed before; None keeps nothing.
         workers: Processes that look at bands while the next one is made; 0 for none.
@@ -52,6 +54,7 @@ class Request:
     shuffle_with: tuple[Path, ...] = ()
     num_candidates: int = NUM_CANDIDATES
     baseline: bool = True
+    published: Path | None = None
     judges: tuple[str, ...] = ()
     cache: Path | None = None
     workers: int = 2

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from banso.config import Experiment, TrainConfig, from_record
 from banso.data.cache import Example, load_cache
@@ -154,14 +154,45 @@ def _fit(
     resume: bool,
     callbacks: Sequence[Callback] = (),
 ) -> Path:
+    if config.start_from and not resume:
+        take_over(module.model, Path(config.start_from))
+    num_crops = config.max_steps * config.batch_size
+    training = CropDataset(examples[0], config, num_crops, augment=True)
+    held_out = CropDataset(examples[1], config, _VALIDATION_CROPS, augment=False)
+    return fit_module(module, config, training, held_out, resume=resume, callbacks=callbacks)
+
+
+def fit_module(
+    module: L.LightningModule,
+    config: TrainConfig,
+    training: Dataset[Batch],
+    validation: Dataset[Batch],
+    *,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Path:
+    """Train any module until its time is spent.
+
+    Args:
+        module: What to train, and how.
+        config: Time, batches, seed, and the run's folder.
+        training: Crops to learn from.
+        validation: Crops to measure on.
+        resume: Whether to go on from the run's last checkpoint.
+        callbacks: Of Lightning, besides time and averaging.
+
+    Returns:
+        Path of the final checkpoint; its `state_dict` holds averaged weights.
+
+    Raises:
+        ConfigError: If there is nothing to resume.
+    """
     L.seed_everything(config.seed, verbose=False)
     folder = Path(config.run)
     folder.mkdir(parents=True, exist_ok=True)
     last = folder / LAST
     if resume and not last.exists():
         raise ConfigError(f"there is nothing to resume in {folder}")
-    if config.start_from and not resume:
-        take_over(module.model, Path(config.start_from))
     trainer = L.Trainer(
         accelerator="auto",
         devices=1,
@@ -181,11 +212,8 @@ def _fit(
         enable_checkpointing=False,
         enable_model_summary=False,
     )
-    num_crops = config.max_steps * config.batch_size
-    training = _loader(CropDataset(examples[0], config, num_crops, augment=True), config)
-    held_out = CropDataset(examples[1], config, _VALIDATION_CROPS, augment=False)
-    validation = _loader(held_out, config)
-    trainer.fit(module, training, validation, ckpt_path=str(last) if resume else None)
+    loaders = _loader(training, config), _loader(validation, config)
+    trainer.fit(module, *loaders, ckpt_path=str(last) if resume else None)
     final = folder / "final.ckpt"
     save_weights(module, final)
     return final
@@ -207,7 +235,7 @@ def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     return train, validation or train
 
 
-def _loader(dataset: CropDataset, config: TrainConfig) -> DataLoader[Batch]:
+def _loader(dataset: Dataset[Batch], config: TrainConfig) -> DataLoader[Batch]:
     return DataLoader(dataset, config.batch_size, num_workers=config.loader_workers)
 
 

@@ -49,7 +49,7 @@ class CodecModule(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; the time budget sets its rate."""
-        return _optimizer(self.model, self.experiment)
+        return optimizer_of(self.model, self.experiment)
 
 
 class DenoiserModule(L.LightningModule):
@@ -111,7 +111,7 @@ class DenoiserModule(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; the time budget sets its rate."""
-        return _optimizer(self.model, self.experiment)
+        return optimizer_of(self.model, self.experiment)
 
     def _denoising(
         self,
@@ -165,7 +165,8 @@ def auxiliary_losses(encoding: Encoding, truth: Tensor) -> tuple[Tensor, Tensor]
     return harmony, pulse
 
 
-def _optimizer(model: torch.nn.Module, experiment: Experiment) -> torch.optim.Optimizer:
+def optimizer_of(model: torch.nn.Module, experiment: Experiment) -> torch.optim.Optimizer:
+    """AdamW at the experiment's rate, with weight decay on matrices alone."""
     config = experiment.train
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from banso.errors import ConfigError
-from banso.pipeline import Accompanist
 from banso.web.folders import finish_folder
 from banso.web.messages import DONE, PROGRESS, Message, Task, Worker, WorkerDiedError
 from banso.web.performing import CancelledTaskError, perform
+from banso.web.remembering import RememberingAccompanist
 from banso.web.settings import ServiceSettings
 from banso.web.worker import warm_up
 
@@ -37,7 +37,7 @@ class Replica:
     """
 
     def __init__(self, bundle: Path | None, threads: int) -> None:
-        self._accompanist = Accompanist.from_bundle(bundle, threads)
+        self._accompanist = RememberingAccompanist.from_bundle(bundle, threads)
         warm_up(self._accompanist)
 
     def do(self, line: str, inputs: Files) -> Iterator[tuple[str, Files]]:

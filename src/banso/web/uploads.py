@@ -8,9 +8,11 @@ from anyio import open_file, to_thread
 
 from banso.errors import AudioError
 from banso.files import AudioReader
+from banso.web.headers import HEAD_BYTES, told_seconds
 from banso.web.jobs import StoredRecording, new_id, shown_name
 from banso.web.problems import HttpProblem
 from banso.web.service import Service
+from banso.web.settings import ServiceSettings
 
 _MEBIBYTE = 2**20
 
@@ -35,7 +37,7 @@ async def take_upload(
     service.check_room(announced_bytes or 0)
     recording_id = new_id()
     try:
-        size = await _write(service.folder.part(recording_id), limit, chunks)
+        size = await _write(service.folder.part(recording_id), name, service.settings, chunks)
         return await to_thread.run_sync(_keep, service, recording_id, shown_name(name), size)
     except BaseException:
         # The client may have gone in the middle, too.
@@ -43,12 +45,18 @@ async def take_upload(
         raise
 
 
-async def _write(path: Path, limit: int, chunks: AsyncIterator[bytes]) -> int:
-    size = 0
+async def _write(
+    path: Path, name: str, settings: ServiceSettings, chunks: AsyncIterator[bytes]
+) -> int:
+    size, head = 0, b""
     async with await open_file(path, "xb") as file:
         async for chunk in chunks:
             size += len(chunk)
-            _check_size(size, limit)
+            _check_size(size, settings.max_upload_bytes)
+            if len(head) < HEAD_BYTES:
+                head += chunk[:HEAD_BYTES]
+                # Nobody should wait for the end of an upload to be told this.
+                _check_length(told_seconds(head) or 0.0, shown_name(name), settings.max_seconds)
             await file.write(chunk)
     return size
 
@@ -62,19 +70,20 @@ def _check_size(size: int, limit: int) -> None:
         )
 
 
+def _check_length(seconds: float, name: str, limit: float) -> None:
+    if seconds > limit:
+        raise HttpProblem(
+            413, "too_long", f"{name} lasts {seconds:.0f} s; up to {limit:.0f} s are taken here"
+        )
+
+
 def _keep(service: Service, recording_id: str, name: str, size: int) -> StoredRecording:
     part = service.folder.part(recording_id)
     try:
         reader = AudioReader(part)
     except AudioError as error:
         raise AudioError(str(error).replace(str(part), name)) from error
-    limit = service.settings.max_seconds
-    if reader.duration_seconds > limit:
-        raise HttpProblem(
-            413,
-            "too_long",
-            f"{name} lasts {reader.duration_seconds:.0f} s; up to {limit:.0f} s are taken here",
-        )
+    _check_length(reader.duration_seconds, name, service.settings.max_seconds)
     recording = StoredRecording(
         id=recording_id,
         name=name,

@@ -21,6 +21,7 @@ from banso.pipeline import Accompanist
 from banso.web.jobs import Failure
 from banso.web.messages import FAILED, PROGRESS, READY, Message, Task
 from banso.web.performing import CancelledTaskError, code_of, perform
+from banso.web.remembering import RememberingAccompanist
 
 CANCEL = "cancel"
 # Below the web process, so that pages answer while music is made.
@@ -59,7 +60,7 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     try:
-        accompanist = Accompanist.from_bundle(arguments.bundle, arguments.threads)
+        accompanist = RememberingAccompanist.from_bundle(arguments.bundle, arguments.threads)
         warm_up(accompanist)
     except Exception as error:
         # Whatever it is, the service should be able to tell why it does no work.

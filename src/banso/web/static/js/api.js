@@ -22,6 +22,8 @@ async function call(method, path, body) {
   try {
     response = await fetch(API + path, {
       method,
+      // The page may be about to close.
+      keepalive: method === "DELETE",
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });

@@ -14,7 +14,10 @@ export class BandPanel extends EventTarget {
     super();
     $("#generate").addEventListener("click", () => this.dispatchEvent(new Event("generate")));
     $("#band-form").addEventListener("submit", (event) => event.preventDefault());
-    $("#band-form").addEventListener("change", () => {
+    $("#band-form").addEventListener("change", ({ target }) => {
+      const parts = [...$("#parts").querySelectorAll("input")];
+      // No part at all is no band.
+      if (target.name === "parts" && !parts.some(({ checked }) => checked)) target.checked = true;
       this.#label();
       this.#keep();
     });

@@ -30,6 +30,7 @@ export class Capture {
   /** @param {(level: number, seconds: number) => void} onLevel peak of each block, 0 to 1 */
   async start(onLevel) {
     if (!navigator.mediaDevices?.getUserMedia) throw new CaptureError("microphone_insecure");
+    if (navigator.audioSession) navigator.audioSession.type = "play-and-record";
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE });
     } catch (error) {

@@ -37,6 +37,11 @@ export class ChordLane extends EventTarget {
     this.#drawPalette(false);
   }
 
+  /** The cell in which a moment lies, or null. */
+  cellAt(seconds) {
+    return this.#cells.find((cell) => seconds >= cell.start && seconds < cell.end) ?? null;
+  }
+
   /** Light up the cell that sounds. */
   place(seconds) {
     const now = this.#cells.findIndex((cell) => seconds >= cell.start && seconds < cell.end);
@@ -162,6 +167,7 @@ export class ChordLane extends EventTarget {
       ...labels.map((label) =>
         h("button", { type: "button", onclick: () => this.#type(shownChord(label)) }, shownChord(label)),
       ),
+      h("button", { type: "button", "aria-label": t("no_chord_here"), title: t("no_chord_here"), onclick: () => this.#type("–") }, "–"),
       h("button", { type: "button", class: "primary", onclick: () => this.#commit(this.#current) }, t("ok")),
     );
   }

@@ -4,7 +4,8 @@ import { api, followJobs, onTokenNeeded } from "./api.js";
 import { setUpAppearance } from "./appearance.js";
 import { BandPanel } from "./bandpanel.js";
 import { $ } from "./dom.js";
-import { History } from "./history.js";
+import { sweepDrafts } from "./drafts.js";
+import { History, plainName } from "./history.js";
 import { onLanguage, t } from "./i18n.js";
 import { complain, notify } from "./notices.js";
 import { setUpShortcuts } from "./shortcuts.js";
@@ -25,7 +26,7 @@ function show() {
   const open = studio.recording !== null;
   $("#start").hidden = open;
   $("#studio").hidden = !open;
-  if (open) $("#song-name").textContent = studio.recording.name;
+  if (open) $("#song-name").textContent = plainName(studio.recording);
 }
 
 async function refreshHistory() {
@@ -35,6 +36,7 @@ async function refreshHistory() {
     if (job.kind === "accompany" && job.state === "done") takes.set(job.recording_id, (takes.get(job.recording_id) ?? 0) + 1);
   }
   history.show(recordings, takes, studio.recording?.id);
+  sweepDrafts(recordings);
 }
 
 let historyTimer = 0;

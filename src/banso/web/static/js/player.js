@@ -91,6 +91,8 @@ export class Player extends EventTarget {
 
   async play() {
     if (this.playing || !this.duration) return;
+    // Else the switch that silences a phone's bell silences the band.
+    if (navigator.audioSession) navigator.audioSession.type = "playback";
     await this.context.resume();
     if (this.#offset >= this.duration - 0.01) this.#offset = 0;
     this.#start();

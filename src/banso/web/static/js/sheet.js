@@ -80,6 +80,17 @@ export function transposed(label, semitones) {
 
 export const KEYS = NAMES.flatMap((name) => [`${name}:maj`, `${name}:min`]);
 
+/** Whether two sheets say the same, to a millisecond; either may be missing. */
+export function sameSheet(one, other) {
+  if (!one || !other) return !one === !other;
+  const times = (a, b) => a.length === b.length && a.every((time, i) => Math.abs(time - b[i]) < 1e-3);
+  const chords = one.chords.length === other.chords.length && one.chords.every((chord, i) => {
+    const twin = other.chords[i];
+    return chord.label === twin.label && times([chord.start_seconds, chord.end_seconds], [twin.start_seconds, twin.end_seconds]);
+  });
+  return chords && (one.key ?? null) === (other.key ?? null) && times(one.beats, other.beats) && times(one.downbeats, other.downbeats);
+}
+
 /** The key that most of the time's chords belong to. */
 export function likelyKey(chords) {
   const scores = KEYS.map((key) => chords.reduce((sum, chord) => sum + fit(chord, key), 0));

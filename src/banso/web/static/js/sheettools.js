@@ -8,6 +8,12 @@ import { KEYS, meterOf, pulseOfTaps, tempoOf, withPulse } from "./sheet.js";
 const TAP_PAUSE_MS = 2500;
 const TEMPO = { min: 30, max: 300 };
 
+/** "A:min" as the reader says it. */
+export function keyName(key) {
+  const [tonic, mode] = key.split(":");
+  return t(mode === "min" ? "key_minor" : "key_major", { tonic });
+}
+
 /** Events: "edit" (detail: the new sheet), "text", "undo", "reset". */
 export class SheetTools extends EventTarget {
   #player;
@@ -122,8 +128,7 @@ export class SheetTools extends EventTarget {
   #drawKeys() {
     const kept = $("#key").value;
     const options = KEYS.map((key) => {
-      const [tonic, mode] = key.split(":");
-      return h("option", { value: key }, t(mode === "maj" ? "key_major" : "key_minor", { tonic }));
+      return h("option", { value: key }, keyName(key));
     });
     $("#key").replaceChildren(h("option", { value: "" }, t("key_unknown")), ...options);
     $("#key").value = kept;

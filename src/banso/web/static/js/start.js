@@ -16,6 +16,7 @@ export class Start extends EventTarget {
   #options = null;
   #decode;
   #capture = null;
+  #unsent = null;
 
   /** @param {(data: ArrayBuffer) => Promise<AudioBuffer>} decode */
   constructor(decode) {
@@ -30,6 +31,10 @@ export class Start extends EventTarget {
     $("#record").addEventListener("click", () => this.#record().catch(complain));
     $("#record-stop").addEventListener("click", () => this.#stop().catch(complain));
     $("#record-cancel").addEventListener("click", () => this.#discard());
+    $("#unsent-send").addEventListener("click", () => this.#sendTake(this.#unsent.blob, this.#unsent.name));
+    $("#unsent-drop").addEventListener("click", () => this.#keepUnsent(null));
+    // What was sung just now is nowhere else yet.
+    addEventListener("beforeunload", (event) => (this.#capture || this.#unsent) && event.preventDefault());
     this.#listenForDrops();
   }
 
@@ -39,7 +44,7 @@ export class Start extends EventTarget {
     $("#limits").textContent = t("limits", { minutes: Math.floor(options.max_seconds / 60), size });
   }
 
-  /** Upload a file, or what the browser can make of it. */
+  /** Upload a file, or what the browser can make of it; return whether it arrived. */
   async send(file, name) {
     try {
       this.#showProgress(t("reading"), null);
@@ -51,8 +56,10 @@ export class Start extends EventTarget {
       }
       const recording = await upload(body, name, (sent) => this.#showProgress(t("uploading"), sent));
       this.dispatchEvent(new CustomEvent("recorded", { detail: { recording, wave } }));
+      return true;
     } catch (error) {
       complain(error);
+      return false;
     } finally {
       this.#showProgress(null);
     }
@@ -108,7 +115,23 @@ export class Start extends EventTarget {
     const blob = await capture.stop();
     const now = new Date();
     const stamp = new Date(now - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-    await this.send(blob, `${t("recording_name")} ${stamp.replace("T", " ").replace(":", ".")}.wav`);
+    await this.#sendTake(blob, `${t("recording_name")} ${stamp.replace("T", " ").replace(":", ".")}.wav`);
+  }
+
+  /** Send what was recorded; nobody sings the same twice, so keep it until it has arrived. */
+  async #sendTake(blob, name) {
+    this.#keepUnsent({ blob, name });
+    $("#unsent").hidden = true;
+    if (await this.send(blob, name)) this.#keepUnsent(null);
+    else $("#unsent").hidden = false;
+  }
+
+  #keepUnsent(unsent) {
+    const link = $("#unsent-save");
+    URL.revokeObjectURL(link.href);
+    this.#unsent = unsent;
+    $("#unsent").hidden = unsent === null;
+    if (unsent) Object.assign(link, { href: URL.createObjectURL(unsent.blob), download: unsent.name });
   }
 
   async #discard() {

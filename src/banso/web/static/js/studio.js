@@ -4,10 +4,12 @@ import { api, fetchFile } from "./api.js";
 import { ChordLane } from "./chordlane.js";
 import { $ } from "./dom.js";
 import { t } from "./i18n.js";
+import { forgetDraft, keepDraft, keptDraft } from "./drafts.js";
 import { Mixer, VOICE } from "./mixer.js";
+import { plainName } from "./history.js";
 import { complain, explain, notify } from "./notices.js";
 import { Player } from "./player.js";
-import { likelyKey } from "./sheet.js";
+import { likelyKey, sameSheet } from "./sheet.js";
 import { editAsText } from "./sheettext.js";
 import { SheetTools } from "./sheettools.js";
 import { Takes } from "./takes.js";
@@ -17,6 +19,8 @@ import { encodeWav } from "./wav.js";
 // Decoded sound is large (20 MB a minute in stereo), so only a few takes are kept at hand.
 const MOST_LOADED_TAKES = 4;
 const OPEN = ["queued", "running"];
+// So long a deleted take can be brought back.
+const REGRET_SECONDS = 8;
 const HALF_EMPTY = { beats: [], downbeats: [], chords: [], key: null };
 
 /** Events: "opened", "closed", "changed" (takes came or went). */
@@ -32,6 +36,7 @@ export class Studio extends EventTarget {
   #tools = new SheetTools(this.player);
   #takes = new Takes();
   #jobs = new Map();
+  #doomed = new Map();
   #sheet = null;
   #heard = null;
   #pulse = null;
@@ -52,13 +57,16 @@ export class Studio extends EventTarget {
     const on = (name, work) => this.#takes.addEventListener(name, ({ detail }) => work(detail).catch(complain));
     on("select", (job) => this.select(job));
     on("cancel", (job) => api.cancel(job.id).then((answer) => this.take(answer)));
-    on("delete", (job) => api.deleteJob(job.id).then(() => this.drop(job.id)));
+    on("delete", async (job) => this.#doom(job));
+    $("#play-sheet").addEventListener("click", () => this.generate().catch(complain));
+    $("#obey").addEventListener("change", () => this.#showDifference());
+    addEventListener("pagehide", () => this.#carryOut());
     on("again", (job) => this.#again(job));
     on("mixdown", (job) => this.#mixdown(job));
   }
 
   get jobs() {
-    return [...this.#jobs.values()].filter((job) => job.kind === "accompany");
+    return [...this.#jobs.values()].filter((job) => job.kind === "accompany").sort((a, b) => a.created - b.created);
   }
 
   /**
@@ -78,8 +86,8 @@ export class Studio extends EventTarget {
     this.dispatchEvent(new Event("opened"));
     if (isNew) {
       // Both at once: the chords come first, and the band follows at their heels.
-      const [analysis] = await Promise.all([api.analyze(recording.id), this.generate()]);
-      this.take(analysis);
+      const analysis = api.analyze(recording.id);
+      await Promise.all([analysis.then((job) => this.take(job)), analysis.then(() => this.generate())]);
       return;
     }
     const jobs = await api.jobs(recording.id);
@@ -107,6 +115,7 @@ export class Studio extends EventTarget {
 
   close() {
     this.#opening++;
+    this.#carryOut();
     this.player.clear();
     this.timeline.clear();
     this.#jobs.clear();
@@ -119,7 +128,7 @@ export class Studio extends EventTarget {
 
   /** Take note of a job of this song, new or further on. */
   take(job) {
-    if (job.recording_id !== this.recording?.id) return;
+    if (job.recording_id !== this.recording?.id || this.#doomed.has(job.id)) return;
     const before = this.#jobs.get(job.id);
     if (before && !OPEN.includes(before.state) && OPEN.includes(job.state)) return;
     this.#jobs.set(job.id, job);
@@ -161,8 +170,32 @@ export class Studio extends EventTarget {
 
   async #ask(request) {
     const plan = !$("#obey").checked ? { plan: "none" } : this.#sheet ? { lead_sheet: this.#sheet } : {};
-    const jobs = await api.createJobs({ recording_id: this.recording.id, ...request, ...plan });
+    const recording = this.recording;
+    const jobs = await api.createJobs({ recording_id: recording.id, ...request, ...plan });
+    // The takes remember it from here on.
+    forgetDraft(recording.id);
     for (const job of jobs) this.take(job);
+  }
+
+  /** Delete a take, unless somebody wants it back soon. */
+  #doom(job) {
+    const forget = () => this.#doomed.delete(job.id) && api.deleteJob(job.id).catch(complain);
+    this.#doomed.set(job.id, { forget, timer: setTimeout(forget, REGRET_SECONDS * 1000) });
+    const letter = this.#takes.letter(job.id);
+    this.drop(job.id);
+    const regret = () => {
+      clearTimeout(this.#doomed.get(job.id)?.timer);
+      if (this.#doomed.delete(job.id)) this.take(job);
+    };
+    notify(t("take_deleted", { letter }), "good", { seconds: REGRET_SECONDS, action: t("bring_back"), work: regret });
+  }
+
+  /** Delete at once what was to be deleted soon. */
+  #carryOut() {
+    for (const { forget, timer } of this.#doomed.values()) {
+      clearTimeout(timer);
+      forget();
+    }
   }
 
   /** Make the marked region of the take that is heard anew. */
@@ -200,7 +233,7 @@ export class Studio extends EventTarget {
     sheet.key ??= likelyKey(sheet.chords);
     this.#heard = sheet;
     const latest = this.jobs.filter((other) => other.request.lead_sheet).at(-1);
-    this.#sheet = latest?.request.lead_sheet ?? sheet;
+    this.#sheet = keptDraft(this.recording.id) ?? latest?.request.lead_sheet ?? sheet;
     this.#showSheet();
     this.#loadVoice(job).catch(complain);
   }
@@ -264,11 +297,17 @@ export class Studio extends EventTarget {
 
   #showTakes() {
     this.#takes.show(this.jobs, this.selected);
+    this.#showDifference();
   }
 
   #setSheet(sheet) {
     this.#undo.push(this.#sheet);
+    this.#changeSheet(sheet);
+  }
+
+  #changeSheet(sheet) {
     this.#sheet = sheet;
+    keepDraft(this.recording.id, sheet);
     this.#showSheet();
   }
 
@@ -280,15 +319,29 @@ export class Studio extends EventTarget {
 
   #takeBack() {
     if (!this.#undo.length) return;
-    this.#sheet = this.#undo.pop();
-    this.#showSheet();
+    this.#changeSheet(this.#undo.pop());
   }
 
   #showSheet() {
     const duration = this.recording?.duration_seconds ?? 0;
     this.#lane.show(this.#sheet, duration);
-    const isEdited = JSON.stringify(this.#sheet) !== JSON.stringify(this.#heard);
+    const isEdited = !sameSheet(this.#sheet, this.#heard);
     this.#tools.show(this.#sheet, duration, { canUndo: this.#undo.length > 0, isEdited, pulse: this.#pulse });
+    this.#showDifference();
+  }
+
+  /** Offer a band to the sheet as it stands, if the take that is heard follows another. */
+  #showDifference() {
+    const job = this.#jobs.get(this.selected);
+    const followed = job?.request.lead_sheet ?? (job?.request.plan === "none" ? null : this.#heard);
+    const waits = this.jobs.some((other) => OPEN.includes(other.state));
+    $("#sheet-bar").hidden = !$("#obey").checked || !job || !this.#sheet || waits || sameSheet(followed, this.#sheet);
+  }
+
+  /** The bar in which a moment lies: { start, end }, seconds; four seconds where there are no bars. */
+  barAt(seconds) {
+    const cell = this.#sheet?.downbeats.length ? this.#lane.cellAt(seconds) : null;
+    return cell ?? { start: seconds, end: Math.min(seconds + 4, this.player.duration) };
   }
 
   async #again(job) {
@@ -309,7 +362,7 @@ export class Studio extends EventTarget {
     const scale = Math.min(1, 0.891 / peak);
     if (scale < 1) for (const samples of channels) samples.forEach((x, i) => (samples[i] = x * scale));
     const url = URL.createObjectURL(encodeWav(channels, mixed.sampleRate, 24));
-    const name = this.recording.name.replace(/\.[^.]+$/, "");
+    const name = plainName(this.recording);
     const link = Object.assign(document.createElement("a"), { href: url, download: `${name}.${this.#takes.letter(job.id)}.my-mix.wav` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);

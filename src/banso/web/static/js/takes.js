@@ -4,6 +4,8 @@ import { $, clock, h, icon } from "./dom.js";
 import { t, tOr } from "./i18n.js";
 import { explain } from "./notices.js";
 import { styleName } from "./bandpanel.js";
+import { tempoOf } from "./sheet.js";
+import { keyName } from "./sheettools.js";
 
 const MEGABYTE = 1e6;
 const OPEN = ["queued", "running"];
@@ -61,20 +63,20 @@ export class Takes extends EventTarget {
 
   #body(job, letter, selected) {
     const about = h("div", { class: "about" }, h("strong", {}, this.#title(job)), h("span", { class: "state" }, this.#state(job)));
-    const body = h("div", { class: "body" }, about);
+    const actions = h("div", { class: "actions" });
     if (OPEN.includes(job.state)) {
-      body.append(
+      actions.append(
         h("progress", { max: 1, value: job.progress, "aria-label": t("progress_of", { letter }) }),
         this.#button("cancel", job, "cancel", t("cancel"), letter),
       );
-    } else if (job.state === "done") body.append(...this.#doneButtons(job, letter, selected));
-    else body.append(this.#button("again", job, "again", t("again"), letter), this.#button("delete", job, "trash", t("delete"), letter));
-    return body;
+    } else if (job.state === "done") actions.append(...this.#doneButtons(job, letter, selected));
+    else actions.append(this.#button("again", job, "again", t("again"), letter), this.#button("delete", job, "trash", t("delete"), letter));
+    return h("div", { class: "body" }, about, actions);
   }
 
   #title(job) {
     const { style, parts } = job.request;
-    const words = [styleName(style ?? "")];
+    const words = [style ? styleName(style) : t("style_free")];
     if (parts?.length) words.push(parts.map((part) => t(`part_${part}`)).join(", "));
     return words.join(" · ");
   }
@@ -145,7 +147,11 @@ function stateText(job) {
   }
   if (job.state === "failed") return explain(job.failure);
   if (job.state === "cancelled") return t("cancelled");
-  return t("seed_of", { seed: job.result.seed });
+  const sheet = job.result.lead_sheet;
+  const tempo = sheet && tempoOf(sheet);
+  const told = [sheet?.key && keyName(sheet.key), tempo && t("use_tempo", { tempo: Math.round(tempo) })];
+  // Lines break between the facts, not in them.
+  return [...told, t("seed_of", { seed: job.result.seed })].filter(Boolean).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
 const sizeOf = ({ size_bytes: size }) =>

@@ -19,6 +19,8 @@ export class Transport {
     $("#loop").addEventListener("click", () => this.toggleLoop());
     $("#repaint").addEventListener("click", () => studio.repaint().catch(complain));
     $("#unmark").addEventListener("click", () => this.mark(null));
+    $("#mark").addEventListener("click", () => this.#markBar());
+    $("#longer").addEventListener("click", () => this.#lengthen());
     player.addEventListener("state", () => this.#draw());
     timeline.addEventListener("seek", ({ detail }) => player.seek(detail));
     timeline.addEventListener("region", ({ detail }) => this.#take(detail));
@@ -49,6 +51,19 @@ export class Transport {
   mark(region) {
     this.#studio.timeline.mark(region);
     this.#take(region);
+  }
+
+  /** Mark the bar in which the song is: for fingers, which scroll where a mouse would mark. */
+  #markBar() {
+    const { player } = this.#studio;
+    const { start, end } = this.#studio.barAt(Math.min(player.time, player.duration - MIN_REGION_SECONDS));
+    this.mark({ start: Math.min(start, player.duration - MIN_REGION_SECONDS), end: Math.max(end, start + MIN_REGION_SECONDS) });
+  }
+
+  #lengthen() {
+    const { player, region } = this.#studio;
+    // A little further on, because borders are rounded.
+    this.mark({ start: region.start, end: Math.min(this.#studio.barAt(region.end + 0.02).end, player.duration) });
   }
 
   /** Let the region begin or end where the song is. */
