@@ -43,6 +43,7 @@ _TONE_HOP = HOP_LENGTH // TONES_PER_FRAME
 # A peak counts as a tone from the local geometric mean on, fully from 4 dB above. Stricter limits
 # (6 and 12 dB) cost 0.01 of chroma agreement on real stems: quiet tones between loud ones fell out.
 _FLOOR_DB, _SURE_DB = 0.0, 4.0
+_FLOOR_REACH = 12  # bins on both sides that this mean takes in
 _DETUNINGS = 11  # steps in which the table of band responses follows a tone's cents
 _TUNING_STEP_CENTS = 10  # steps in which it follows the tuning of all tones
 # How far short-time energy may raise a tone, by band. A kick or a plucked bass has most of its
@@ -90,7 +91,9 @@ def _tones(
     amplitude = np.zeros((steps, NUM_TONES), dtype=np.float32)
     cents = np.zeros((steps, NUM_TONES), dtype=np.float32)
     for first, last, n_fft in _REGISTERS:
-        magnitude = np.abs(hann_spectra(mid, n_fft, _TONE_HOP, steps))
+        highest_hz = tone_hz()[last - 1] * 2 ** ((tuning_cents + MAX_CENTS) / 1200)
+        num_bins = int(highest_hz * n_fft / SAMPLE_RATE) + _FLOOR_REACH + 4
+        magnitude = np.abs(hann_spectra(mid, n_fft, _TONE_HOP, steps, num_bins))
         peak_step, peak_midi, peak_amplitude = _peaks(magnitude, n_fft, (first, last), tuning_cents)
         tone = np.rint(peak_midi).astype(np.int64) - LOWEST_MIDI
         keep = (tone >= first) & (tone < last)
@@ -126,10 +129,9 @@ def _peaks(
     hz = tone_hz() * 2 ** (tuning_cents / 1200)
     low = max(2, int(hz[first] * 2 ** (-1 / 24) * n_fft / SAMPLE_RATE) - 1)
     high = int(np.ceil(hz[last - 1] * 2 ** (1 / 24) * n_fft / SAMPLE_RATE)) + 2
-    reach = 12
-    edge = max(0, low - reach)
-    log = np.log(magnitude[:, edge : high + reach] + 1e-7)
-    floor = _moving_mean(log, reach)
+    edge = max(0, low - _FLOOR_REACH)
+    log = np.log(magnitude[:, edge : high + _FLOOR_REACH] + 1e-7)
+    floor = _moving_mean(log, _FLOOR_REACH)
     body = slice(low - edge, high - edge)
     before, here, after = (
         log[:, low - edge - 1 : high - edge - 1],

@@ -65,8 +65,10 @@ def bass_amplitudes(
     """
     steps = num_frames * TONES_PER_FRAME
     views = [_view(size, round(tuning_cents / _TUNING_STEP_CENTS)) for size in _WINDOWS]
-    spectra = (hann_spectra(mid, size, _STEP, steps) for size in _WINDOWS)
-    seen = [np.abs(s[:, v.bins]) ** 2 for s, v in zip(spectra, views, strict=True)]
+    seen = []
+    for size, view in zip(_WINDOWS, views, strict=True):
+        spectra = hann_spectra(mid, size, _STEP, steps, view.bins.stop)
+        seen.append(np.abs(spectra[:, view.bins]) ** 2)
     amplitude = _deconvolve(seen, views, tone_hz()[:_NUM_TONES] * 2 ** (tuning_cents / 1200))
     return np.sqrt(gather_neighbours(amplitude[:, :NUM_BASS] ** 2))
 

@@ -159,4 +159,3 @@ def _nearest(sounds: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np
 
 def _interleave(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.stack([first, second], axis=1).reshape(-1, first.shape[1])
-

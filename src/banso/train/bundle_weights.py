@@ -4,8 +4,6 @@ The exporter transposes the matrices of linear layers and gives them names of it
 they are named after the parameters that they hold (`name_weights`), and so they can be found again.
 """
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import torch
@@ -13,9 +11,14 @@ from onnx import numpy_helper
 
 from banso.bundle import Bundle
 from banso.errors import ConfigError
+from banso.model.codec import CodecVAE
+from banso.runtime import CODEC_DECODER_FILE, CODEC_ENCODER_FILE, DENOISER_FILE, ENCODER_FILE
 
 _TRANSPOSED = "_transposed"
 _HALF = "_float16"
+_CODEC_PREFIX = "codec."
+_CODEC_FILES = (CODEC_ENCODER_FILE, CODEC_DECODER_FILE)
+_DENOISER_FILES = (ENCODER_FILE, DENOISER_FILE)
 
 
 def name_weights(model: onnx.ModelProto, state: dict[str, torch.Tensor]) -> onnx.ModelProto:
@@ -45,30 +48,30 @@ def name_weights(model: onnx.ModelProto, state: dict[str, torch.Tensor]) -> onnx
     return model
 
 
-def read_weights(bundle: Bundle, files: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """Read the parameters that some graphs of a bundle hold.
+def read_weights(bundle: Bundle, network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Read the parameters that the graphs of a bundle hold.
 
     Args:
         bundle: Verified.
-        files: Of its graphs.
+        network: Whose parameters are wanted, codec or denoiser.
 
     Returns:
-        Parameters by the names that the graphs give them, float32.
+        Parameters by their names in the network, float32. What is needed for training only (the
+        codec's spread, the encoder's heads) is in no graph.
 
     Raises:
         ConfigError: If the graphs do not name their weights.
     """
     state: dict[str, torch.Tensor] = {}
-    for file in files:
-        model = onnx.load(Path(bundle.path(file)))
-        for tensor in model.graph.initializer:
-            name = tensor.name.removesuffix(_HALF)
+    for file in _CODEC_FILES if isinstance(network, CodecVAE) else _DENOISER_FILES:
+        for tensor in onnx.load(bundle.path(file)).graph.initializer:
+            name = tensor.name.removesuffix(_HALF).removeprefix(_CODEC_PREFIX)
             value = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
             if name.endswith(_TRANSPOSED):
                 state[name.removesuffix(_TRANSPOSED)] = value.T.contiguous()
-            elif "." in name:
+            else:
                 state[name] = value
-    if not any(value.ndim == 2 for value in state.values()):
+    if not any(name.endswith(".weight") and v.ndim == 2 for name, v in state.items()):
         raise ConfigError(
             f"the graphs of bundle {bundle.manifest.name} do not name their weights; "
             "start from a checkpoint, or from a bundle of a later version"
