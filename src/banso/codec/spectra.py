@@ -24,7 +24,7 @@ def hann_spectra(
         num_bins: How many bins to keep, from 0 Hz on; all by default.
 
     Returns:
-        Spectra [frames, bins], by default n_fft / 2 + 1 bins, scaled so that a unit sine peaks at 1.
+        Spectra [frames, bins], all n_fft / 2 + 1 by default; a unit sine peaks at 1.
     """
     needed = (num_frames - 1) * hop_length + n_fft
     left = n_fft // 2 - hop_length // 2
