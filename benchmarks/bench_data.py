@@ -39,6 +39,7 @@ from banso.data.sampled import sing_with
 from banso.data.sources.pop909 import read_corpus
 from banso.data.studio import Studio, open_studio
 from banso.errors import DataError
+from banso.eval.cost import peak_mib
 
 RESULTS = Path(__file__).parent / "results" / "data.jsonl"
 PACKAGES = ("banso", "numpy", "scipy", "mido")
@@ -60,11 +61,6 @@ def held_mib() -> float:
     ctypes.CDLL(None).malloc_trim(0)  # Linux; elsewhere there is no /proc either
     _, resident, shared = Path("/proc/self/statm").read_text(encoding="ascii").split()[:3]
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def peak_mib() -> float:
-    """The most memory that this process has had at any time."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Stopwatch:

@@ -96,18 +96,20 @@ def melody_grid(events: SungEvents, borders: Floats) -> Array:
         [half bars, 12, NUM_VIEWS]: 1 where a pitch class sounds, then how many notes begin.
     """
     count = len(borders) - 1
-    sounding = np.zeros((count * SLOTS, 12), dtype=np.float32)
-    beginning = np.zeros_like(sounding)
     place = np.arange(count + 1) * SLOTS
     begin = np.interp(events.seconds, borders, place, left=-1.0, right=-1.0)
     end = np.interp(events.end_seconds, borders, place)
-    for first, last, pitch in zip(begin, end, events.pitch, strict=True):
-        slot = int(first + 0.5)
-        if first < 0 or last <= first or slot >= len(sounding):
-            continue
-        beginning[slot, round(pitch) % 12] += 1
-        stop = min(max(slot + 1, int(np.ceil(last - 0.3))), slot + 2 * SLOTS)
-        sounding[slot:stop, round(pitch) % 12] = 1
+    slot = (begin + 0.5).astype(np.int64)
+    used = (begin >= 0) & (end > begin) & (slot < count * SLOTS)
+    slot, pitch = slot[used], np.rint(events.pitch[used]).astype(np.int64) % 12
+    stop = np.maximum(slot + 1, np.ceil(end[used] - 0.3).astype(np.int64))
+    stop = np.minimum(np.minimum(stop, slot + 2 * SLOTS), count * SLOTS)
+    steps = np.zeros((count * SLOTS + 1, 12), dtype=np.float32)
+    beginning = np.zeros((count * SLOTS, 12), dtype=np.float32)
+    np.add.at(steps, (slot, pitch), 1)
+    np.add.at(steps, (stop, pitch), -1)
+    np.add.at(beginning, (slot, pitch), 1)
+    sounding = (np.cumsum(steps[:-1], axis=0) > 0).astype(np.float32)
     views = [v.reshape(count, SLOTS, 12).swapaxes(1, 2) for v in (sounding, beginning)]
     return np.concatenate(views, axis=2)
 

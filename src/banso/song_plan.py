@@ -24,6 +24,7 @@ from banso.harmony import (
     load_table,
 )
 from banso.inversions import with_inversions
+from banso.keyed_network import KeyedNetwork
 from banso.leadsheet import ChordSpan, LeadSheet, SungNote
 from banso.measures import Measures, covering, measures_of
 from banso.notes import sung_notes
@@ -37,6 +38,8 @@ Floats = NDArray[np.float64]
 
 # Where a user's chords leave less than this open, nothing is put in.
 _LEAST_GAP_SECONDS = 0.25
+# How much each kind of chord network counts: the same.
+_HEARD_SHARE, _KEYED_SHARE = 0.6, 0.6
 # Beats that are nowhere further than this from a steady tempo are written as one.
 _STEADY_SECONDS = 0.004
 
@@ -130,14 +133,16 @@ def plan_song(
         asked = lay_out(wishes.chords, grid, duration_seconds)
     heard = _heard(events, measures)
     fixed = _fixed_chords(asked, measures)
-    key = wishes.fixed_key or _find_key(notes, measures, heard, fixed)
-    harmony = harmonise(notes, measures, _key_number(key), opinion=heard, fixed=fixed)
+    keys = _key_scores(notes, measures, heard, fixed, wishes.fixed_key)
+    key = int(keys.argmax())
+    opinion = _opinion(notes, measures, heard, keys)
+    harmony = harmonise(notes, measures, key, opinion=opinion, fixed=fixed)
     sheet = replace(
         given,
         beats=grid.beats,
         downbeats=grid.downbeats,
         chords=_filled(asked, harmony, measures),
-        key=key,
+        key=wishes.fixed_key or key_name(key),
         notes=given.notes or notes,
     ).joined()
     chords = with_inversions(sheet.chords, measures.beat_seconds, fixed=frozenset(asked))
@@ -197,12 +202,34 @@ def _alternatives(pulse: Pulse) -> tuple[float, ...]:
 
 def _heard(events: SungEvents, measures: Measures) -> Floats:
     """What the chord network says of every unit [units, 24]: log-probabilities times seconds."""
+    grid = melody_grid(events, _borders(measures))
+    log = ChordNetwork.shipped().log_probabilities(grid)
+    return np.asarray(log * (measures.ends - measures.starts)[:, None], dtype=np.float64)
+
+
+def _opinion(notes: Sequence[SungNote], measures: Measures, heard: Floats, keys: Floats) -> Floats:
+    """What both kinds of network say of every unit [units, 24], like `_heard`.
+
+    The keyed ones read the notes, which are a cleaner melody than the bare events: 0.47 against
+    0.45 of the time right on the test songs.
+    """
+    rows = [(n.start_seconds, n.end_seconds, n.midi, 1.0) for n in notes]
+    melody = SungEvents(*np.array(rows, dtype=np.float64).reshape(-1, 4).T)
+    grid = melody_grid(melody, _borders(measures))
+    keyed = KeyedNetwork.shipped().log_probabilities(grid, measures.inside, keys)
+    seconds = (measures.ends - measures.starts)[:, None]
+    return np.asarray(_HEARD_SHARE * heard + _KEYED_SHARE * keyed * seconds)
+
+
+def _borders(measures: Measures) -> Floats:
+    """Where units begin and the last one ends [units + 1].
+
+    The first unit is as long as others to a network, though it covers what comes before.
+    """
     borders = np.append(measures.starts, measures.ends[-1])
     if len(borders) > 2:
-        # The first unit is as long as others to the network, though it covers what comes before.
         borders[0] = max(0.0, borders[1] - 2 * measures.beat_seconds)
-    log = ChordNetwork.shipped().log_probabilities(melody_grid(events, borders))
-    return np.asarray(log * (measures.ends - measures.starts)[:, None], dtype=np.float64)
+    return borders
 
 
 def _fixed_chords(asked: Sequence[ChordSpan], measures: Measures) -> list[Chord | None]:
@@ -218,16 +245,20 @@ def _fixed_chords(asked: Sequence[ChordSpan], measures: Measures) -> list[Chord 
     return fixed
 
 
-def _find_key(
+def _key_scores(
     notes: Sequence[SungNote],
     measures: Measures,
     heard: Floats,
     fixed: Sequence[Chord | None],
-) -> str:
+    fixed_key: str | None,
+) -> Floats:
+    """Log-probability of every key [24], up to a constant; of one alone if the user gave it."""
+    if fixed_key is not None:
+        chosen = np.arange(24) == _key_number(fixed_key)
+        return np.where(chosen, 0.0, -1e3)
     table = load_table()
     scores = key_scores(notes, measures.beat_seconds, table)
-    scores = scores + chord_key_scores(heard, fixed, measures, table)
-    return key_name(int(scores.argmax()))
+    return np.asarray(scores + chord_key_scores(heard, fixed, measures, table))
 
 
 def _key_number(label: str) -> int:

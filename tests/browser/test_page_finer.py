@@ -1,15 +1,17 @@
 """What else a singer does at the page: drop, mark with a finger, mix parts, regret, come back."""
 
 import io
+import re
 import shutil
 import subprocess
+import urllib.request
 
 import numpy as np
 import pytest
 import soundfile
 
 from page_steps import LEVEL, PATIENT_MS, download, give, until, wait_for_band, wait_for_takes
-from web_service import running_server, wav_bytes
+from web_service import API, running_server, wait_until, wav_bytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -69,7 +71,7 @@ def test_each_part_has_a_fader_and_a_file(open_banso, voice_file):
     wait_for_takes(page, 2)
     page.wait_for_selector(".strip[data-role=drums]", timeout=PATIENT_MS)
     roles = page.eval_on_selector_all(".strip", "strips => strips.map((s) => s.dataset.role)")
-    assert set(roles) == {"vocals", *PARTS}
+    assert roles == ["vocals", *PARTS]
 
     # Only the harmony, then nothing at all.
     page.click("#loop")
@@ -172,3 +174,23 @@ def test_a_full_queue_is_explained(open_page, voice_file, tmp_path):
         assert page.is_enabled("#generate")
         # Away, before its server goes.
         page.goto("about:blank")
+
+
+def test_a_page_that_nobody_sees_lets_its_connection_go(open_banso, voice_file, server):
+    def listeners():
+        text = urllib.request.urlopen(f"{server.url}{API}/metrics").read().decode()
+        return re.search(r"^banso_listeners (\d+)$", text, re.MULTILINE)[1]
+
+    page = open_banso()
+    give(page, voice_file)
+    wait_until(lambda: listeners() == "1")
+    turn = """(hidden) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    page.evaluate(turn, True)
+    wait_until(lambda: listeners() == "0")
+    page.click("#generate")
+    wait_until(lambda: all(job["state"] == "done" for job in server.get("/jobs")["jobs"][:2]))
+    page.evaluate(turn, False)
+    wait_for_takes(page, 2)

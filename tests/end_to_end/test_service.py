@@ -3,6 +3,7 @@
 The small bundle makes no music, but its networks really run.
 """
 
+import random
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -122,6 +123,39 @@ def test_a_running_job_is_cancelled_soon_and_its_worker_lives(data_folder):
         assert finished(server, job_id)["state"] == "cancelled"
         assert time.monotonic() - begun < 5
         assert server.worker_pids() == workers
+
+
+def test_kills_at_any_moment_lose_nothing(data_folder):
+    """Be it while a recording, a job or a result is written: all are accounted for."""
+    chance = random.Random(6)
+    with running_server(data_folder, "--workers", "2") as server:
+        recordings, jobs = [], []
+        for number in range(4):
+            recordings.append(server.upload(3.0))
+            jobs += submit(server, recordings[-1], variations=2, num_steps=25, seed=number)
+            jobs.append(server.post(f"/recordings/{recordings[-1]}/analyze", {})["id"])
+            time.sleep(chance.uniform(0.0, 1.5))
+            end(chance.choice(server.worker_pids()))
+            time.sleep(chance.uniform(0.0, 0.5))
+            server.kill()
+            server.start()
+        ends = {job_id: finished(server, job_id) for job_id in jobs}
+        listed = server.get("/jobs?limit=1000")["jobs"]
+        assert {job["id"] for job in listed} == set(jobs)
+        assert {r["id"] for r in server.get("/recordings")["recordings"]} == set(recordings)
+        for ended in ends.values():
+            # A job that was hit twice is given up, and says so.
+            if ended["state"] == "failed":
+                assert ended["failure"]["code"] == "worker_died"
+                assert ended["attempts"] == 2
+                continue
+            assert ended["state"] == "done"
+            for file in ended["result"]["files"]:
+                assert len(httpx.get(server.url + file["url"]).content) == file["size_bytes"]
+        assert sum(ended["state"] == "done" for ended in ends.values()) >= len(jobs) // 2
+        assert not list(data_folder.rglob("*.part"))
+        kept = {path.name for path in (data_folder / "results").iterdir()}
+        assert kept == {job_id for job_id, ended in ends.items() if ended["state"] == "done"}
 
 
 def test_two_servers_do_not_share_a_folder(data_folder, tmp_path):

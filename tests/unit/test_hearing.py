@@ -17,17 +17,18 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 import numpy as np
-from banso.eval.hearing import compile_loops, hear, track_beats
+from banso.eval.hearing import compile_loops, hear
+from banso.eval.metrics import vocal_onsets
 
-def beats(seconds):
+def count(seconds):
     clicks = np.zeros(8 * 22050, np.float32)
     clicks[:: round(seconds * 22050)] = 1
-    return len(track_beats(hear(clicks, 22050).onset_strength, 60 / seconds))
+    return len(vocal_onsets(hear(clicks, 22050)))
 
 if __name__ == "__main__":
     compile_loops()
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        print(*pool.map(beats, (0.5, 0.4)))
+        print(*pool.map(count, (0.5, 0.4)))
 """
 
 

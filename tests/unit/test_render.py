@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from banso.data.arranger import Band, Track
+from banso.data.mastering import level_db
 from banso.data.render import (
     SAMPLE_RATE,
     find_soundfonts,
-    level_db,
     render_band,
     write_midi,
 )

@@ -144,8 +144,8 @@ def test_lead_sheets_are_translated_both_ways(client):
 def test_parts_are_written_apart(client, recording):
     (job,) = run(client, recording, parts=["bass", "drums"], stems=True)
     assert job["state"] == "done", job["failure"]
-    parts = {file["role"] for file in job["result"]["files"] if file["is_part"]}
-    assert parts == {"bass", "drums"}
+    parts = [file["role"] for file in job["result"]["files"] if file["is_part"]]
+    assert parts == ["drums", "bass"]
 
 
 def test_a_region_is_made_anew_and_the_rest_kept(client, song):
@@ -286,6 +286,18 @@ def test_a_full_queue_says_when_to_come_back(make_client, song, monkeypatch):
 def test_a_full_disk_is_told(client, song, monkeypatch):
     monkeypatch.setattr(client.app.state.service.folder, "free_bytes", lambda: 1000)
     assert error(client.post(f"{API}/recordings", content=song)) == (507, "no_room")
+
+
+def test_recordings_tell_how_many_takes_they_have(client, recording, song):
+    other = client.post(f"{API}/recordings", content=song).json()
+    assert recording["num_takes"] == 0
+    run(client, recording, variations=2)
+    finished(client, client.post(f"{API}/recordings/{other['id']}/analyze").json()["id"])
+    (job,) = run(client, recording, num_steps=3)
+    client.delete(f"{API}/jobs/{job['id']}")
+    listed = client.get(f"{API}/recordings").json()["recordings"]
+    assert {r["id"]: r["num_takes"] for r in listed} == {recording["id"]: 2, other["id"]: 0}
+    assert client.get(f"{API}/recordings/{recording['id']}").json()["num_takes"] == 2
 
 
 def test_jobs_are_cancelled_and_deleted(client, recording, tmp_path):

@@ -23,7 +23,8 @@ from banso.data.manifest import (
     split_of,
     write_item,
 )
-from banso.data.render import SAMPLE_RATE, level_db
+from banso.data.mastering import level_db
+from banso.data.render import SAMPLE_RATE
 from banso.data.singer import levelled
 from banso.data.sources.stems import RecordedSong, Stem
 from banso.data.studio import Studio

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.data.arranger import Band, Track
+from banso.data.mastering import level_db, master
 from banso.data.song import Note, Notes
 from banso.errors import DataError
 
@@ -32,7 +33,8 @@ _TICKS_PER_SECOND = 2000
 _TICKS_PER_BEAT = 1000
 # FluidSynth acts on events at the next multiple of 64 samples; half of that is the mean delay.
 _LATENCY = 32
-_TIMEOUT_SECONDS = 300
+# A minute and a half takes seconds; but a machine that does much else may take minutes for it.
+_TIMEOUT_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +156,16 @@ def draw_room(rng: np.random.Generator) -> dict[str, str]:
 def render_band(
     band: Band, num_samples: int, soundfont: Path, rng: np.random.Generator
 ) -> RenderedBand:
-    """Play each part of a band and set the sum's level to about -18 dB, each time a little other.
+    """Play each part of a band, master them, and set the sum's level to about -18 dB.
 
-    The only treatment of the sum is a gain, and values are rounded to 16 bits, so that the parts
-    add up to the mix without any error.
+    What is done to the sum is done to its parts alike, and values are rounded to 16 bits, so that
+    the parts add up to the mix without any error.
 
     Args:
         band: What to play.
         num_samples: Length of the result at 44.1 kHz.
         soundfont: Instruments.
-        rng: Decides room and level.
+        rng: Decides room, mastering and level.
 
     Returns:
         Mix and parts, each [2, num_samples]; the mix within ±0.98.
@@ -177,8 +179,9 @@ def render_band(
         tracks = tuple(track for track in band.tracks if track.part == name)
         midi = write_midi(replace(band, tracks=tracks), seconds)
         apart[name] = render_midi(midi, num_samples, soundfont, room)
+    apart = master(apart, SAMPLE_RATE, rng)
     total: NDArray[np.float32] = np.asarray(np.sum(list(apart.values()), axis=0, dtype=np.float32))
-    level = level_db(total)
+    level = level_db(total, SAMPLE_RATE)
     if level < -80:
         raise DataError(f"the {band.style} band makes no sound with {soundfont.name}")
     gain = 10 ** ((-18 + rng.normal(0, 1.5) - level) / 20)
@@ -186,27 +189,6 @@ def render_band(
     steps = {name: np.round(part * np.float32(gain * 32767)) for name, part in apart.items()}
     parts = {name: (part / np.float32(32768)).astype(np.float32) for name, part in steps.items()}
     return RenderedBand(np.sum(list(parts.values()), axis=0, dtype=np.float32), parts)
-
-
-def level_db(waveform: NDArray[np.float32]) -> float:
-    """Return the RMS level of the parts that sound, in dB of full scale.
-
-    Blocks of 0.4 s more than 20 dB below the mean are pauses and do not count, as in ITU-R BS.1770.
-
-    Args:
-        waveform: [channels, samples] or [samples].
-    """
-    block = round(0.4 * SAMPLE_RATE)
-    channels = np.atleast_2d(waveform)
-    usable = max(1, channels.shape[-1] // block) * block
-    squares = np.square(channels[:, :usable]).mean(axis=0)
-    powers = np.array(
-        [part.mean() for part in np.split(squares, range(block, len(squares), block))]
-    )
-    if powers.mean() <= 0:
-        return -120.0
-    loud = powers[powers > 0.01 * powers.mean()]
-    return float(10 * np.log10(loud.mean() + 1e-12))
 
 
 def _midi_track(track: Track, channel: int) -> mido.MidiTrack:

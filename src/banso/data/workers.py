@@ -39,7 +39,7 @@ def run_jobs(make: Callable[[JobT], object], jobs: Sequence[JobT], workers: int 
     Returns:
         How many jobs were rejected by a `BansoError`; each is logged in one line.
     """
-    rejected = 0
+    rejected = done = 0
     count = workers or os.cpu_count() or 1
     attempt = partial(_attempt, make)
     console = Console(stderr=True)
@@ -52,6 +52,10 @@ def run_jobs(make: Callable[[JobT], object], jobs: Sequence[JobT], workers: int 
                 rejected += 1
                 logger.warning(reason)
             progress.advance(bar)
+            done += 1
+            # Where no bar can be drawn, every tenth of the way is told.
+            if not console.is_terminal and 10 * done // len(jobs) > 10 * (done - 1) // len(jobs):
+                logger.info("%d of %d done", done, len(jobs))
     return rejected
 
 

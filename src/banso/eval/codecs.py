@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from banso.eval.beat_tracking import track_beats
 from banso.eval.fidelity import log_mel_distance, si_sdr
-from banso.eval.hearing import Array, hear, track_beats
+from banso.eval.hearing import Array, hear
 from banso.eval.metrics import chord_scores, heard_beat_f1, heard_chroma_cosine
 from banso.eval.stems import STEM_RATE, interleaved, run_ffmpeg
 from banso.leadsheet import LeadSheet
@@ -106,7 +107,7 @@ def score_roundtrip(clip: Clip, restored: Array) -> RoundtripScores:
         chord_accuracy_ratio=chords,
         beat_f1_ratio=beats,
         chroma_cosine=heard_chroma_cosine(before, after),
-        beat_agreement=heard_beat_f1(track_beats(before.onset_strength), after),
+        beat_agreement=heard_beat_f1(track_beats(before), after),
         log_mel_mid_db=mel.mid_db,
         log_mel_side_db=mel.side_db,
         si_sdr_db=si_sdr(clip.samples, restored),

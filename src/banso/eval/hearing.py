@@ -1,4 +1,4 @@
-"""What the metrics hear in a recording: harmonic chroma, onsets, beats.
+"""What the metrics hear in a recording: harmonic chroma, level, onsets.
 
 One analysis serves every metric, so that a recording is transformed once however many numbers are
 taken from it. All of it is plain signal processing on 22.05 kHz mono; no weights.
@@ -6,7 +6,6 @@ taken from it. All of it is plain signal processing on 22.05 kHz mono; no weight
 References:
     Brown 1991, "Calculation of a constant Q spectral transform", JASA 89(1).
     FitzGerald 2010, "Harmonic/percussive separation using median filtering", DAFx.
-    Ellis 2007, "Beat tracking by dynamic programming", JNMR 36(1).
 """
 
 import functools
@@ -28,8 +27,6 @@ _BINS_PER_SEMITONE = 3
 _LOWEST_MIDI = 36  # C2; below it the constant-Q windows grow longer than a beat
 _NUM_OCTAVES = 6
 _HARMONIC_FRAMES = 11  # 0.51 s: longer than a drum hit, shorter than most chords
-# Tracked minus true beats, median over 28 rendered bands: the flux peaks after the attack.
-_BEAT_LATENCY_SECONDS = 0.033
 _PERCUSSIVE_BINS = 25  # 8 semitones: wider than any partial, narrower than a drum
 
 
@@ -86,7 +83,6 @@ def compile_loops() -> None:
     clicks = np.zeros(4 * ANALYSIS_RATE, np.float32)
     clicks[:: ANALYSIS_RATE // 2] = 1
     curve = hear(clicks, ANALYSIS_RATE).onset_strength
-    track_beats(curve)
     librosa.onset.onset_detect(onset_envelope=curve, sr=ANALYSIS_RATE, hop_length=ONSET_HOP)
 
 
@@ -146,27 +142,3 @@ def _onset_strengths(mono: Array) -> tuple[Array, Array]:
 
 def _unit_mean(curve: Array) -> Array:
     return np.asarray(curve / (curve.mean() + 1e-9), dtype=np.float32)
-
-
-def track_beats(onset_strength: Array, tempo_bpm: float = 120.0) -> NDArray[np.float64]:
-    """Track beats in an onset strength curve with `librosa`'s dynamic programming.
-
-    Args:
-        onset_strength: Curve at `ANALYSIS_RATE / ONSET_HOP` frames per second [frames].
-        tempo_bpm: Where the tempo is expected, a prior one octave wide. Music alone does not say
-            whether the beat is the quarter or the half note; the reference's tempo does.
-
-    Returns:
-        Beat times in seconds; empty for a silent recording.
-    """
-    if not np.any(onset_strength > 0):
-        return np.zeros(0)
-    _, frames = librosa.beat.beat_track(
-        onset_envelope=onset_strength,
-        sr=ANALYSIS_RATE,
-        hop_length=ONSET_HOP,
-        start_bpm=tempo_bpm,
-        trim=False,
-    )
-    seconds = np.asarray(frames, dtype=np.float64) * ONSET_HOP / ANALYSIS_RATE
-    return np.maximum(seconds - _BEAT_LATENCY_SECONDS, 0.0)

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from banso.chords import parse_chord
 from banso.errors import BansoError
+from banso.eval.beat_tracking import track_beats
 from banso.eval.charts import interval_chart
 from banso.eval.cost import Cost
 from banso.eval.gallery import Rendition
-from banso.eval.hearing import Heard, track_beats
+from banso.eval.hearing import Heard
 from banso.eval.metrics import BEAT_TOLERANCE_SECONDS, estimate_key, unit_frames
 from banso.eval.near_copies import NearCopies
 from banso.eval.pulse import tempo_of
@@ -163,7 +164,7 @@ def beat_lock_rate(heard: Heard, beats: NDArray[np.float64]) -> float:
     asked = beats[beats < seconds]
     if len(asked) < 2:
         return float("nan")
-    found = track_beats(heard.onset_strength, tempo_of(asked))
+    found = track_beats(heard, tempo_of(asked))
     if len(found) == 0:
         return 0.0
     nearest = np.abs(asked[:, None] - found[None]).min(axis=1)

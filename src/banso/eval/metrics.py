@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.chords import PITCH_CLASS_NAMES, parse_chord
-from banso.eval.hearing import ANALYSIS_RATE, ONSET_HOP, Array, Heard, hear, track_beats
+from banso.eval.beat_tracking import track_beats
+from banso.eval.hearing import ANALYSIS_RATE, ONSET_HOP, Array, Heard, hear
 from banso.leadsheet import ChordSpan
 
 BEAT_TOLERANCE_SECONDS = 0.07
@@ -161,7 +162,7 @@ def beat_agreement(a: Array, b: Array, sample_rate: int) -> float:
     Returns:
         Score in [0, 1]; NaN if under two beats are found in `a`.
     """
-    reference = track_beats(hear(a, sample_rate).onset_strength)
+    reference = track_beats(hear(a, sample_rate))
     return heard_beat_f1(reference, hear(b, sample_rate))
 
 
@@ -181,7 +182,7 @@ def heard_beat_f1(reference: NDArray[np.float64], heard: Heard) -> float:
     if len(reference) < 2:
         return float("nan")
     tempo_bpm = 60 / float(np.median(np.diff(reference)))
-    estimated = track_beats(heard.onset_strength, tempo_bpm)
+    estimated = track_beats(heard, tempo_bpm)
     if len(estimated) == 0:
         return 0.0
     return float(mir_eval.beat.f_measure(reference, estimated, BEAT_TOLERANCE_SECONDS))

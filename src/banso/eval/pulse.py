@@ -13,7 +13,8 @@ import mir_eval
 import numpy as np
 from numpy.typing import NDArray
 
-from banso.eval.hearing import ANALYSIS_RATE, CHROMA_HOP, ONSET_HOP, Array, Heard, track_beats
+from banso.eval.beat_tracking import track_beats
+from banso.eval.hearing import ANALYSIS_RATE, CHROMA_HOP, ONSET_HOP, Array, Heard
 from banso.eval.metrics import BEAT_TOLERANCE_SECONDS
 from banso.eval.statistics import separation
 
@@ -80,7 +81,7 @@ def track_downbeats(heard: Heard, beats_per_bar: int, tempo_bpm: float) -> NDArr
     Returns:
         Downbeats in seconds; empty without enough beats.
     """
-    beats = track_beats(heard.onset_strength, tempo_bpm)
+    beats = track_beats(heard, tempo_bpm)
     if len(beats) < 2 * beats_per_bar:
         return np.zeros(0)
     accent = _accent(heard, beats)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.chords import parse_chord
+from banso.eval.beat_tracking import track_beats
 from banso.eval.fit import Fit, measure_fit
-from banso.eval.hearing import ANALYSIS_RATE, CHROMA_HOP, ONSET_HOP, Heard, track_beats
+from banso.eval.hearing import ANALYSIS_RATE, CHROMA_HOP, ONSET_HOP, Heard
 from banso.eval.metrics import (
     chord_scores,
     heard_beat_f1,
@@ -58,7 +59,7 @@ class Reference:
         """Beats of the score; without, those tracked in the true band; empty without either."""
         if self.sheet.beats or self.band is None:
             return np.array(self.sheet.beats, dtype=np.float64)
-        return track_beats(self.band.onset_strength)
+        return track_beats(self.band)
 
     @property
     def key_weights(self) -> NDArray[np.float64]:

@@ -34,9 +34,9 @@ def find_job(service: Service, job_id: str) -> Job:
     return found
 
 
-def recording_answer(recording: StoredRecording) -> RecordingAnswer:
-    """Tell about a recording."""
-    return RecordingAnswer(**dataclasses.asdict(recording))
+def recording_answer(recording: StoredRecording, num_takes: int = 0) -> RecordingAnswer:
+    """Tell about a recording, and how many accompaniments of it are done."""
+    return RecordingAnswer(**dataclasses.asdict(recording), num_takes=num_takes)
 
 
 def job_answer(service: Service, job: Job) -> JobAnswer:

@@ -192,7 +192,9 @@ def _named_files(part: Path, audio: Path) -> list[dict[str, Any]]:
         role = path.name.removeprefix(f"{audio.stem}.").split(".")[0]
         named = path.rename(path.with_name(path.name.removeprefix(f"{audio.stem}.")))
         files.append(_file(named, role))
-    return files
+    # The parts as a band is listed, after everything else.
+    order = {name: number for number, name in enumerate(PART_NAMES, 1)}
+    return sorted(files, key=lambda file: order.get(file["role"], 0))
 
 
 def _sheet_files(sheet: LeadSheet | None, part: Path) -> list[dict[str, Any]]:

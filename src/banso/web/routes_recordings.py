@@ -44,14 +44,18 @@ def list_recordings(
     request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> RecordingsAnswer:
     """List the newest recordings."""
-    found = service_of(request).store.recordings(limit)
-    return RecordingsAnswer(recordings=[recording_answer(recording) for recording in found])
+    store = service_of(request).store
+    takes = store.num_takes()
+    found = [recording_answer(r, takes.get(r.id, 0)) for r in store.recordings(limit)]
+    return RecordingsAnswer(recordings=found)
 
 
 @router.get("/recordings/{recording_id}", responses=answers(404, 422))
 def get_recording(request: Request, recording_id: RecordingId) -> RecordingAnswer:
     """Look a recording up."""
-    return recording_answer(find_recording(service_of(request), recording_id))
+    service = service_of(request)
+    found = find_recording(service, recording_id)
+    return recording_answer(found, service.store.num_takes(found.id).get(found.id, 0))
 
 
 @router.delete("/recordings/{recording_id}", status_code=204, responses=answers(404, 422))

@@ -48,6 +48,7 @@ class RecordingAnswer(BaseModel):
     duration_seconds: float
     sample_rate: int = Field(description="Hz.")
     num_channels: int
+    num_takes: int = Field(description="How many accompaniments of it are done.")
 
 
 class RecordingsAnswer(BaseModel):

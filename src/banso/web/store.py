@@ -119,6 +119,14 @@ class Store:
         query = "SELECT * FROM recordings ORDER BY created DESC, id LIMIT ?"
         return [StoredRecording(**dict(row)) for row in self._read(query, (limit,))]
 
+    def num_takes(self, recording_id: str | None = None) -> dict[str, int]:
+        """Return how many accompaniments are done, by recording; none is not listed."""
+        query = (
+            "SELECT recording_id AS id, count(*) AS number FROM jobs WHERE state = 'done' AND "
+            "kind = 'accompany' AND (?1 IS NULL OR recording_id = ?1) GROUP BY recording_id"
+        )
+        return {row["id"]: row["number"] for row in self._read(query, (recording_id,))}
+
     def delete_recording(self, recording_id: str) -> bool:
         """Forget a recording and its jobs; return whether it was known."""
         with self._writing() as connection:

@@ -52,14 +52,12 @@ function problem(status, text, headers) {
 export const api = {
   options: () => call("GET", "/options"),
   openSession: (token) => call("POST", "/session", { token }),
-  recordings: () => call("GET", "/recordings").then((answer) => answer.recordings),
+  recordings: () => call("GET", "/recordings?limit=1000").then((answer) => answer.recordings),
   recording: (id) => call("GET", `/recordings/${id}`),
   deleteRecording: (id) => call("DELETE", `/recordings/${id}`),
   analyze: (id) => call("POST", `/recordings/${id}/analyze`),
   jobs: (recordingId) =>
-    call("GET", `/jobs?limit=500${recordingId ? `&recording_id=${recordingId}` : ""}`).then(
-      (answer) => answer.jobs,
-    ),
+    call("GET", `/jobs?limit=500&recording_id=${recordingId}`).then((answer) => answer.jobs),
   job: (id) => call("GET", `/jobs/${id}`),
   createJobs: (body) => call("POST", "/jobs", body).then((answer) => answer.jobs),
   convertSheet: (body) => call("POST", "/lead-sheets", body),
@@ -94,15 +92,25 @@ export async function fetchFile(url) {
 
 /**
  * Follow all jobs: onJob(job) for each change, onDeleted(id), and onOpen() after each (re)connection,
- * when news may have been missed.
+ * when news may have been missed. A page that nobody sees does not listen: a browser has six
+ * connections to a server, for all its tabs together.
  */
 export function followJobs({ onJob, onDeleted, onOpen, onLost }) {
-  const source = new EventSource(`${API}/events`);
   const take = (event) => onJob(JSON.parse(event.data));
-  source.addEventListener("job", take);
-  source.addEventListener("over", take);
-  source.addEventListener("deleted", (event) => onDeleted(JSON.parse(event.data).id));
-  source.onopen = onOpen;
-  source.onerror = onLost;
-  return source;
+  let source = null;
+  const follow = () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else if (!source) {
+      source = new EventSource(`${API}/events`);
+      source.addEventListener("job", take);
+      source.addEventListener("over", take);
+      source.addEventListener("deleted", (event) => onDeleted(JSON.parse(event.data).id));
+      source.onopen = onOpen;
+      source.onerror = onLost;
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
 }

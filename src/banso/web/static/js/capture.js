@@ -26,6 +26,7 @@ export class Capture {
   #length = 0;
   #context = null;
   #stream = null;
+  #wakeLock = null;
 
   /** @param {(level: number, seconds: number) => void} onLevel peak of each block, 0 to 1 */
   async start(onLevel) {
@@ -47,6 +48,8 @@ export class Capture {
     };
     this.#context.createMediaStreamSource(this.#stream).connect(node);
     await this.#context.resume();
+    // A phone that goes to sleep in the second verse takes the microphone with it.
+    this.#wakeLock = await navigator.wakeLock?.request("screen").catch(() => null);
   }
 
   /** End the recording and return it as a WAV file. */
@@ -64,6 +67,7 @@ export class Capture {
 
   /** Let go of the microphone. */
   async discard() {
+    await this.#wakeLock?.release();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     if (this.#context?.state !== "closed") await this.#context?.close();
   }

@@ -52,12 +52,13 @@ export class ChordLane extends EventTarget {
   }
 
   #button(cell, index) {
-    const text = cell.chords.map((chord) => shownChord(chord.label)).join("  ") || "–";
+    const text = cell.chords.map((chord) => shownChord(chord.label)).join(" ") || "–";
     const label = t("cell_label", { number: index + 1, chords: text, time: clock(cell.start, true) });
     const button = h(
       "button",
       { class: "cell", type: "button", "aria-label": label, title: label, tabIndex: index === this.#current ? 0 : -1 },
-      ...cell.chords.map((chord, i) => this.#chord(chord, cell.chords[i + 1]?.start ?? cell.end, cell)),
+      // With a space between them, for who cannot see that they stand apart.
+      ...cell.chords.flatMap((chord, i) => [i ? " " : null, this.#chord(chord, cell.chords[i + 1]?.start ?? cell.end, cell)]),
     );
     if (!cell.chords.length) button.append("–");
     button.addEventListener("click", () => this.#edit(index));
@@ -67,7 +68,10 @@ export class ChordLane extends EventTarget {
   }
 
   #chord(chord, end, cell) {
-    const span = h("span", { class: chord.label === NO_CHORD ? "none" : "" }, shownChord(chord.label));
+    const name = h("b", {}, shownChord(chord.label));
+    // Narrow bars have small letters: half a name would be another chord.
+    name.style.setProperty("--letters", name.textContent.length);
+    const span = h("span", { class: chord.label === NO_CHORD ? "none" : "" }, name);
     span.style.left = `${(100 * (chord.start - cell.start)) / (cell.end - cell.start)}%`;
     span.style.width = `${(100 * (end - chord.start)) / (cell.end - cell.start)}%`;
     return span;

@@ -30,12 +30,8 @@ function show() {
 }
 
 async function refreshHistory() {
-  const [recordings, jobs] = await Promise.all([api.recordings(), api.jobs()]);
-  const takes = new Map();
-  for (const job of jobs) {
-    if (job.kind === "accompany" && job.state === "done") takes.set(job.recording_id, (takes.get(job.recording_id) ?? 0) + 1);
-  }
-  history.show(recordings, takes, studio.recording?.id);
+  const recordings = await api.recordings();
+  history.show(recordings, studio.recording?.id);
   sweepDrafts(recordings);
 }
 

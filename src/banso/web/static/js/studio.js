@@ -149,6 +149,7 @@ export class Studio extends EventTarget {
       this.selected = null;
       const last = this.jobs.filter((job) => job.state === "done").at(-1);
       if (last) this.select(last).catch(complain);
+      else this.#showStrips();
     }
     this.#showTakes();
     this.dispatchEvent(new Event("changed"));

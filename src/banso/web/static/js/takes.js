@@ -78,7 +78,7 @@ export class Takes extends EventTarget {
     const { style, parts } = job.request;
     const words = [style ? styleName(style) : t("style_free")];
     if (parts?.length) words.push(parts.map((part) => t(`part_${part}`)).join(", "));
-    return words.join(" · ");
+    return words.join("\u00a0· ");
   }
 
   #state(job) {
@@ -150,8 +150,8 @@ function stateText(job) {
   const sheet = job.result.lead_sheet;
   const tempo = sheet && tempoOf(sheet);
   const told = [sheet?.key && keyName(sheet.key), tempo && t("use_tempo", { tempo: Math.round(tempo) })];
-  // Lines break between the facts, not in them.
-  return [...told, t("seed_of", { seed: job.result.seed })].filter(Boolean).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
+  const music = told.filter(Boolean).map((fact) => fact.replaceAll(" ", "\u00a0")).join("\u00a0· ");
+  return [music, t("seed_of", { seed: job.result.seed })].filter(Boolean).join("\n");
 }
 
 const sizeOf = ({ size_bytes: size }) =>

@@ -1,0 +1,112 @@
+"""Keys of real voices against the notes that somebody wrote down for them.
+
+The written notes of amateurs do not say what the key is: without a band they drift, and profiles
+that agree on records disagree on them. So each take is compared with several readings of its
+notes, at concert pitch and in its own tuning, and with the reading that lets the tonic drift
+(`banso.tonic`, here on the written notes, not on those that were heard); and the readings with
+each other, which shows how sure any of them is. One JSON line is appended to
+`benchmarks/results/keys.jsonl`.
+
+    python benchmarks/bench_keys.py --voices singing/ssvd
+"""
+
+import argparse
+import itertools
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banso.audio import Audio
+from banso.eval.metrics import estimate_key, key_score
+from banso.eval.sets import load_voices
+from banso.harmony import key_name
+from banso.leadsheet import SungNote
+from banso.options import GenerationOptions
+from banso.pipeline import Accompanist
+from banso.tonic import drifting_key_scores
+
+RESULTS = Path(__file__).parent / "results" / "keys.jsonl"
+# Krumhansl and Kessler 1982; Temperley 1999, Music Perception 17(1): major, then minor.
+PROFILES = {
+    "krumhansl": (
+        (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+        (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+    ),
+    "temperley": (
+        (5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0),
+        (5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0),
+    ),
+}
+Floats = NDArray[np.float64]
+
+
+def readings(notes: tuple[SungNote, ...]) -> dict[str, str]:
+    """Return the key of written notes by every way to read them."""
+    pitch = np.array([note.midi for note in notes])
+    seconds = np.array([note.end_seconds - note.start_seconds for note in notes])
+    tuning = float(np.angle(np.exp(2j * np.pi * pitch).sum()) / (2 * np.pi))
+    found = {"drifting": key_name(int(drifting_key_scores(notes).argmax()))}
+    for name, shift in (("concert pitch", 0.0), ("own tuning", tuning)):
+        classes = np.rint(pitch - shift).astype(np.int64) % 12
+        weights = np.bincount(classes, seconds, 12)
+        found[f"albrecht, {name}"] = estimate_key(weights)
+        for profile in PROFILES:
+            found[f"{profile}, {name}"] = _by_profile(weights, profile)
+    return found
+
+
+def _by_profile(weights: Floats, name: str) -> str:
+    """The key whose profile correlates best with pitch-class weights [12] (Krumhansl 1990)."""
+    turned = [np.roll(profile, tonic) for profile in PROFILES[name] for tonic in range(12)]
+    return key_name(int(np.argmax([np.corrcoef(row, weights)[0, 1] for row in turned])))
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Plan every recording with written notes; compare its key with the readings of those."""
+    accompanist = Accompanist.from_bundle(num_threads=1)
+    takes = {}
+    for item in load_voices(folder):
+        if item.sheet.notes:
+            audio = Audio(item.read_vocals(), item.sample_rate)
+            plan = accompanist.song_plan(accompanist.listen(audio), GenerationOptions())
+            takes[item.name] = {"found": plan.sheet.key, **readings(item.sheet.notes)}
+    names = [name for name in next(iter(takes.values())) if name != "found"]
+
+    def agreement(one: str, other: str) -> float:
+        scores = [key_score(take[one], take[other]) for take in takes.values()]
+        return round(float(np.mean(scores)), 3)
+
+    return {
+        "takes": len(takes),
+        "found_against": {name: agreement(name, "found") for name in names},
+        "readings_against_each_other": {
+            f"{one} / {other}": agreement(one, other)
+            for one, other in itertools.combinations(names, 2)
+        },
+        "keys": takes,
+    }
+
+
+def main() -> None:
+    """Measure, print and append the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--voices", type=Path, required=True)
+    options = parser.parse_args()
+    record = {"commit": _commit(), "voices": options.voices.name, **measure(options.voices)}
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+    print(json.dumps({k: v for k, v in record.items() if k != "keys"}, indent=1))
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main()

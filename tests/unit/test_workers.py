@@ -1,0 +1,46 @@
+import logging
+from dataclasses import dataclass
+
+import pytest
+
+from banso.data.workers import run_jobs
+from banso.errors import DataError
+
+pytestmark = pytest.mark.lab
+
+
+@dataclass(frozen=True)
+class Number:
+    value: int
+
+    @property
+    def name(self):
+        return f"number-{self.value}"
+
+
+def halve(job):
+    if job.value % 2:
+        raise DataError(f"{job.value} is odd")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rejected_jobs_are_named_and_the_way_is_told(workers, caplog):
+    caplog.set_level(logging.INFO, logger="banso.data.workers")
+    assert run_jobs(halve, [Number(k) for k in range(30)], workers) == 15
+    lines = [record.getMessage() for record in caplog.records]
+    assert sorted(line for line in lines if "rejected" in line) == sorted(
+        f"number-{k} rejected: {k} is odd" for k in range(1, 30, 2)
+    )
+    assert [line for line in lines if "done" in line] == [
+        f"{k} of 30 done" for k in range(3, 31, 3)
+    ]
+
+
+def test_nothing_to_do_is_done_at_once(caplog):
+    assert run_jobs(halve, [], 1) == 0
+    assert not caplog.records
+
+
+def test_a_mistake_of_the_program_is_not_swallowed():
+    with pytest.raises(AttributeError):
+        run_jobs(halve, [object()], 1)
