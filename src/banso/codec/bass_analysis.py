@@ -81,17 +81,19 @@ def _deconvolve(
     for power, view, size in zip(seen, views, _WINDOWS, strict=True):
         nearest = np.rint(hz * size / SAMPLE_RATE).astype(np.int64) - view.bins.start
         starts.append(power[:, np.clip(nearest, 0, power.shape[1] - 1)])
-    amplitude = np.sqrt(np.maximum(np.min(starts, axis=0), 1e-14))
+    amplitude: NDArray[np.float32] = np.sqrt(np.maximum(np.min(starts, axis=0), np.float32(1e-14)))
     # Where all is silent nothing must be divided by nothing.
     floor = np.float32(1e-12)
     for _ in range(_ITERATIONS):
         wanted, given = np.zeros_like(amplitude), np.zeros_like(amplitude)
         for power, view in zip(seen, views, strict=True):
-            weight = 1 / view.power.sum(axis=1).mean()
+            weight = np.float32(1 / view.power.sum(axis=1).mean())
             heard = _smear(amplitude, view.smear)
             ratio = power / (heard**2 @ view.power + floor)
-            wanted += weight * _smear(heard * (ratio @ view.power.T), view.smear)
-            given += weight * _smear(heard * view.power.sum(axis=1), view.smear)
+            pull: NDArray[np.float32] = heard * (ratio @ view.power.T)
+            hold: NDArray[np.float32] = heard * view.power.sum(axis=1)
+            wanted += weight * _smear(pull, view.smear)
+            given += weight * _smear(hold, view.smear)
         amplitude *= (wanted / (given + 1e-20)) ** _EXPONENT
     return amplitude
 

@@ -11,11 +11,14 @@ References:
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from banso.codec.parameters import compress, expand
+
+FloatT = TypeVar("FloatT", np.float32, np.float64)
 
 # Semitones from C1 that are followed: to B2, 123 Hz.
 NUM_BASS = 24
@@ -157,5 +160,5 @@ def _nearest(sounds: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np
     return nearest
 
 
-def _interleave(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+def _interleave(first: NDArray[FloatT], second: NDArray[FloatT]) -> NDArray[FloatT]:
     return np.stack([first, second], axis=1).reshape(-1, first.shape[1])

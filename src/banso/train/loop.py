@@ -81,7 +81,10 @@ def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -
 def load_codec(path: Path) -> CodecVAE:
     """Load the codec of a checkpoint, averaged weights, or of a bundle's folder."""
     if path.is_dir():
-        model = CodecVAE(load_bundle(path).manifest.codec)
+        config = load_bundle(path).manifest.codec
+        if config is None:
+            raise ConfigError(f"the bundle {path} has no codec of ours")
+        model = CodecVAE(config)
         take_over(model, path)
         return model.eval()
     state, experiment = _load(path)
@@ -91,7 +94,10 @@ def load_codec(path: Path) -> CodecVAE:
 def load_denoiser(path: Path) -> DenoiserNetwork:
     """Load the denoiser of a checkpoint, averaged weights, or of a bundle's folder."""
     if path.is_dir():
-        model = DenoiserNetwork(load_bundle(path).manifest.denoiser)
+        config = load_bundle(path).manifest.denoiser
+        if config is None:
+            raise ConfigError(f"the bundle {path} has no denoiser of ours")
+        model = DenoiserNetwork(config)
         take_over(model, path)
         return model.eval()
     state, experiment = _load(path)
