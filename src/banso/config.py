@@ -106,7 +106,7 @@ class TrainConfig:
 
     data: str = "work/cache"
     run: str = "runs/default"
-    start_from: str = ""  # checkpoint whose weights are taken over as far as they fit
+    start_from: str = ""  # checkpoint or bundle whose weights are taken over as far as they fit
     freeze_encoder: bool = False  # of the codec: latents stay what a denoiser has learned
     minutes: float = 60.0
     max_steps: int = 1_000_000

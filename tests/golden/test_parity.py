@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,9 +15,11 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import make_goldens  # noqa: E402
 
 from banso import runtime  # noqa: E402
-from banso.bundle import Manifest, load_bundle  # noqa: E402
+from banso.bundle import Manifest, load_bundle, write_bundle  # noqa: E402
 from banso.codec.parameters import HOP_LENGTH, Parameters  # noqa: E402
 from banso.codec.synthesis import synthesize  # noqa: E402
+from banso.errors import ConfigError  # noqa: E402
+from banso.train import loop  # noqa: E402
 from banso.train.export import export_bundle, measure_parity, rounded  # noqa: E402
 from tiny_networks import CODEC, DENOISER, tiny_networks  # noqa: E402
 
@@ -121,3 +124,32 @@ def test_a_network_that_differs_is_noticed(exported, networks):
     parity = measure_parity(exported, denoiser, codec, lengths=(16,))
     assert parity.errors[runtime.DENOISER_FILE] > 1e-2
     assert parity.errors[runtime.ENCODER_FILE] < ONNX_TOLERANCE
+
+
+def test_training_goes_on_from_the_graphs(exported, networks):
+    denoiser, codec = (rounded(network) for network in networks)
+    again = loop.load_denoiser(exported.folder), loop.load_codec(exported.folder)
+    for wanted, found in zip((denoiser, codec), again, strict=True):
+        state = found.state_dict()
+        for name, value in wanted.state_dict().items():
+            # What only training needs is in no graph: heads, and the spread of the latents.
+            if not name.startswith(("encoder.harmony", "encoder.pulse", "log_std")):
+                torch.testing.assert_close(state[name], value, msg=name)
+
+
+def test_graphs_that_do_not_name_their_weights_are_refused(exported, tmp_path):
+    stripped = {}
+    for file in exported.manifest.files:
+        model = onnx.load(exported.path(file))
+        renamed = {
+            t.name: f"val_{i}" for i, t in enumerate(model.graph.initializer) if len(t.dims) == 2
+        }
+        for tensor in model.graph.initializer:
+            tensor.name = renamed.get(tensor.name, tensor.name)
+        for node in model.graph.node:
+            for index, name in enumerate(node.input):
+                node.input[index] = renamed.get(name, name)
+        stripped[file] = model.SerializeToString()
+    old = write_bundle(tmp_path / "old", exported.manifest, stripped)
+    with pytest.raises(ConfigError, match="do not name their weights"):
+        loop.load_codec(old.folder)

@@ -13,6 +13,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.codec.bass_tracks import NUM_BASS, BassTracks
 from banso.codec.parameters import (
     MAX_CENTS,
     NOISE_PER_FRAME,
@@ -27,6 +28,7 @@ from banso.codec.parameters import (
     expand,
     tone_hz,
 )
+from banso.codec.spectra import hann_lobe
 
 _N_FFT = 2 * SYNTHESIS_HOP
 _NUM_BINS = _N_FFT // 2 + 1
@@ -46,6 +48,8 @@ class Synthesizer:
         self._tuning = 2.0 ** (tuning_cents / 1200)
         self._rng = np.random.default_rng(seed)
         self._phase = self._rng.uniform(0, 2 * np.pi, NUM_TONES)
+        turn = 2 * np.pi * SYNTHESIS_HOP * (NOISE_PER_FRAME // TONES_PER_FRAME) / SAMPLE_RATE
+        self._bass = BassTracks(turn, _INAUDIBLE)
         self._last: Parameters | None = None
         self._tail = np.zeros((2, SYNTHESIS_HOP), dtype=np.float32)
         self._noise_tail = np.zeros((2, SYNTHESIS_HOP), dtype=np.float32)
@@ -117,10 +121,16 @@ class Synthesizer:
         turn = 2 * np.pi * SYNTHESIS_HOP / SAMPLE_RATE
         phase = self._phase + turn * np.cumsum(hz, axis=0)
         self._phase = phase[-1] % (2 * np.pi)
+        bass = self._bass.add(
+            parameters.tone_level.reshape(-1, NUM_TONES)[:, :NUM_BASS], hz[1::2, :NUM_BASS]
+        )
+        amplitude[:, :NUM_BASS] = bass.amplitude
+        hz[:, :NUM_BASS], phase[:, :NUM_BASS] = bass.hz, bass.phase
         step, tone = np.nonzero(amplitude > _INAUDIBLE)
         position = hz[step, tone] * (_N_FFT / SAMPLE_RATE)
         nearest = np.rint(position).astype(np.int64)
-        lobe = _hann_transform(nearest[:, None] + _LOBE - position[:, None])
+        # Half the transform of a cosine's window belongs to its positive frequency.
+        lobe = _N_FFT / 4 * hann_lobe(nearest[:, None] + _LOBE - position[:, None])
         value = (amplitude[step, tone] * np.exp(1j * phase[step, tone]))[:, None] * lobe
         bins = nearest[:, None] + _LOBE
         # The frame's samples start half a window before its centre, where the phase is meant.
@@ -156,12 +166,6 @@ class Synthesizer:
 @functools.cache
 def _window() -> NDArray[np.float32]:
     return np.hanning(_N_FFT + 1)[:-1].astype(np.float32)
-
-
-def _hann_transform(offset: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half the transform of the centred Hann window at a distance in bins from a cosine."""
-    safe = np.where(np.abs(np.abs(offset) - 1) < 1e-6, offset + 2e-6, offset)
-    return np.asarray(_N_FFT / 4 * np.sinc(safe) / (1 - safe**2))
 
 
 def _edges_in_bins(num_bands: int) -> NDArray[np.float64]:

@@ -20,13 +20,17 @@ import torch
 from torch import Tensor, nn
 
 from banso.codec import parameters as p
+from banso.codec.bass_tracks import NUM_BASS
 from banso.config import CodecConfig
 
 _GROUPS = tuple(slice(sum(p.SIZES[:i]), sum(p.SIZES[: i + 1])) for i in range(len(p.SIZES)))
 _TONES, _CENTS, _NOISE, _PAN, _SIDE = _GROUPS
 # Weights of the groups in the loss. Cents and pan are weighted by level on top of that: where
-# nothing sounds they do not matter.
-_WEIGHTS = (1.0, 0.5, 0.7, 0.7, 0.7)
+# nothing sounds they do not matter. Bass tones, with the tones below C5 the foundation of every
+# chord, weigh more, and noise less: the first law is that the notes stay.
+_BASS_WEIGHT, _MIDDLE_WEIGHT = 1.6, 1.25
+_MIDDLE_TONES = 48
+_WEIGHTS = (1.0, 0.7, 0.5, 0.6, 0.6)
 
 
 class Block(nn.Module):
@@ -85,6 +89,7 @@ class CodecVAE(nn.Module):
 
     mean: Tensor
     latent_scale: Tensor
+    weights: Tensor
     stereo_tones: Tensor
     stereo_noise: Tensor
 
@@ -93,7 +98,8 @@ class CodecVAE(nn.Module):
         self.config = config
         width, channels = p.NUM_PARAMETERS, config.num_channels
         self.analyse = nn.Linear(width, channels)
-        self.synthesise = nn.Linear(channels, width)
+        # The correction has a bias for both.
+        self.synthesise = nn.Linear(channels, width, bias=False)
         self.encoder = Correction(
             (width, config.encoder_dim, 2 * channels), config.encoder_layers, config.kernel_size
         )
@@ -103,6 +109,7 @@ class CodecVAE(nn.Module):
         self.log_std = nn.Parameter(torch.zeros(channels))
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("latent_scale", torch.ones(channels))
+        self.register_buffer("weights", _loss_weights())
         tones, noise = _stereo_membership()
         self.register_buffer("stereo_tones", tones)
         self.register_buffer("stereo_noise", noise)
@@ -143,10 +150,11 @@ class CodecVAE(nn.Module):
             parameters[..., _PAN] * band_level,
             parameters[..., _SIDE],
         ]
-        return torch.cat([part * w for part, w in zip(parts, _WEIGHTS, strict=True)], dim=-1)
+        return torch.cat(parts, dim=-1) * self.weights
 
     def _unweighted(self, weighted: Tensor) -> Tensor:
-        parts = [weighted[..., group] / w for group, w in zip(_GROUPS, _WEIGHTS, strict=True)]
+        packed = weighted / self.weights
+        parts = [packed[..., group] for group in _GROUPS]
         tones, noise, side = (nn.functional.relu(parts[i]) for i in (0, 2, 4))
         level, band_level = self._levels(torch.cat([tones, parts[1], noise, *parts[3:]], dim=-1))
         cents = (parts[1] / (level + 0.02)).clamp(-1, 1)
@@ -198,7 +206,6 @@ class CodecVAE(nn.Module):
         self.analyse.weight.copy_((basis / std).T.float())
         self.synthesise.weight.copy_((basis * std).float())
         self.analyse.bias.zero_()
-        self.synthesise.bias.zero_()
         self.log_std.copy_(0.5 * torch.log(noise / (top + noise)).float())
         return float(top.sum() / values.sum())
 
@@ -209,6 +216,18 @@ class CodecVAE(nn.Module):
         scale = (-log_std).flatten(0, 1).mean(0).exp()
         scaled = mean.flatten(0, 1) * scale
         self.latent_scale.copy_(scale / scaled.square().mean().sqrt())
+
+
+def _loss_weights() -> Tensor:
+    """Weight of every parameter [448]."""
+    tones = torch.ones(p.NUM_TONES)
+    tones[:_MIDDLE_TONES] = _MIDDLE_WEIGHT
+    tones[:NUM_BASS] = _BASS_WEIGHT
+    per_group = (torch.full((size,), w) for size, w in zip(p.SIZES, _WEIGHTS, strict=True))
+    weights = torch.cat(list(per_group))
+    weights[_TONES] *= tones.repeat(p.TONES_PER_FRAME)
+    weights[_CENTS] *= tones
+    return weights
 
 
 def _stereo_membership() -> tuple[Tensor, Tensor]:

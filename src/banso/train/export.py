@@ -28,6 +28,7 @@ from banso.errors import BundleError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, Hourglass
 from banso.pipeline import FRAME_MULTIPLE
+from banso.train.bundle_weights import name_weights
 from banso.train.graphs import SMALL, described, with_half_weights
 from banso.train.loop import load_codec, load_denoiser
 
@@ -319,4 +320,4 @@ def _exported(
         )
     if program is None:
         raise BundleError("the exporter gave no graph")
-    return with_half_weights(program.model_proto)
+    return with_half_weights(name_weights(program.model_proto, network.state_dict()))

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset
 
+from banso.bundle import load_bundle
 from banso.config import Experiment, TrainConfig, from_record
 from banso.data.cache import Example, load_cache
 from banso.data.dataset import CropDataset
@@ -19,6 +20,7 @@ from banso.errors import ConfigError, DataError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork
 from banso.train.budget import LAST, TimeBudget
+from banso.train.bundle_weights import read_weights
 from banso.train.listening import Listening
 from banso.train.module import Batch, CodecModule, DenoiserModule
 
@@ -77,13 +79,27 @@ def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -
 
 
 def load_codec(path: Path) -> CodecVAE:
-    """Load the codec of a checkpoint, averaged weights."""
+    """Load the codec of a checkpoint, averaged weights, or of a bundle's folder."""
+    if path.is_dir():
+        config = load_bundle(path).manifest.codec
+        if config is None:
+            raise ConfigError(f"the bundle {path} has no codec of ours")
+        model = CodecVAE(config)
+        take_over(model, path)
+        return model.eval()
     state, experiment = _load(path)
     return _filled(CodecVAE(experiment.codec), state)
 
 
 def load_denoiser(path: Path) -> DenoiserNetwork:
-    """Load the denoiser of a checkpoint, averaged weights."""
+    """Load the denoiser of a checkpoint, averaged weights, or of a bundle's folder."""
+    if path.is_dir():
+        config = load_bundle(path).manifest.denoiser
+        if config is None:
+            raise ConfigError(f"the bundle {path} has no denoiser of ours")
+        model = DenoiserNetwork(config)
+        take_over(model, path)
+        return model.eval()
     state, experiment = _load(path)
     return _filled(DenoiserNetwork(experiment.denoiser), state)
 
@@ -102,15 +118,16 @@ def take_over(model: torch.nn.Module, path: Path) -> list[str]:
 
     Args:
         model: To be filled.
-        path: Checkpoint of the same kind of network.
+        path: Checkpoint of the same kind of network, or folder of a bundle.
 
     Returns:
         Names of the parameters that were not in the checkpoint.
 
     Raises:
         ConfigError: If there is no such checkpoint, or none of its weights fits.
+        BundleError: If the folder holds no intact bundle.
     """
-    state, _ = _load(path)
+    state = read_weights(load_bundle(path), model) if path.is_dir() else _load(path)[0]
     own = model.state_dict()
     fresh = []
     for name, value in own.items():
