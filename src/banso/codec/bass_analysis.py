@@ -90,8 +90,8 @@ def _deconvolve(
             weight = np.float32(1 / view.power.sum(axis=1).mean())
             heard = _smear(amplitude, view.smear)
             ratio = power / (heard**2 @ view.power + floor)
-            pull: NDArray[np.float32] = heard * (ratio @ view.power.T)
-            hold: NDArray[np.float32] = heard * view.power.sum(axis=1)
+            pull = np.asarray(heard * (ratio @ view.power.T), dtype=np.float32)
+            hold = np.asarray(heard * view.power.sum(axis=1), dtype=np.float32)
             wanted += weight * _smear(pull, view.smear)
             given += weight * _smear(hold, view.smear)
         amplitude *= (wanted / (given + 1e-20)) ** _EXPONENT

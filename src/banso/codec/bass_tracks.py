@@ -105,7 +105,7 @@ class BassTracks:
         middle_hz = np.where(ended, hz[:-1], (hz_before + hz[1:]) / 2)
         self._level, self._hz, self._phase = level[-1], hz[-1], phase[-1] % (2 * np.pi)
         return Tracks(
-            expand(_interleave(middle_level, level[1:])),
+            expand(_interleave(middle_level.astype(np.float32), level[1:])),
             _interleave(middle_hz, hz[1:]),
             _interleave(middle_phase, phase[1:]),
         )
