@@ -12,8 +12,6 @@ once everything is loaded, is the leak. One JSON line per call is appended to
 """
 
 import argparse
-import ctypes
-import gc
 import json
 import os
 import platform
@@ -38,6 +36,7 @@ from banso.data.render import SAMPLE_RATE, render_band
 from banso.data.sampled import sing_with
 from banso.data.sources.pop909 import read_corpus
 from banso.data.studio import Studio, open_studio
+from banso.data.workers import give_back_memory
 from banso.errors import DataError
 from banso.eval.cost import peak_mib
 
@@ -57,8 +56,7 @@ def cpu_seconds() -> float:
 
 def held_mib() -> float:
     """Memory that this process really holds: without files, and without what was freed."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # Linux; elsewhere there is no /proc either
+    give_back_memory()
     _, resident, shared = Path("/proc/self/statm").read_text(encoding="ascii").split()[:3]
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 2**20
 

@@ -1,7 +1,10 @@
 """Run many independent jobs on all cores, with progress, one line per rejected one."""
 
+import ctypes
+import gc
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -65,7 +68,21 @@ def _attempt(make: Callable[[JobT], object], job: JobT) -> str | None:
         make(job)
     except BansoError as error:
         return f"{job.name} rejected: {error}"
+    finally:
+        give_back_memory()
     return None
+
+
+def give_back_memory() -> None:
+    """Give what is free back to the system.
+
+    Otherwise the C library keeps much of it between long-lived pieces: of two workers that made 240
+    items, one held 320 MiB from its 80th to its last, the other once came to hold 100 more.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _in_processes(
