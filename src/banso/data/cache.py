@@ -26,6 +26,7 @@ from banso.files import read_audio
 
 Array = NDArray[np.float16]
 
+_PIECE_FRAMES = round(10 * SAMPLE_RATE / HOP_LENGTH)
 _VOCALS_FOLDER = "vocals"  # of the cache, for the published network alone
 
 
@@ -171,16 +172,21 @@ def _sum_of_parts(folder: Path, names: Sequence[str], num_frames: int) -> NDArra
 def cache_recording(samples: NDArray[np.float32], name: str, out: Path, split: str) -> None:
     """Encode a recording that has no plan and no voice, for training the codec on it.
 
+    It is written in pieces of about ten seconds: training draws from all files alike, and three
+    recorded songs beside a hundred rendered ones would hardly be heard.
+
     Args:
         samples: [2, samples] at 44.1 kHz.
-        name: Of the file to write.
+        name: Of the files to write, with a number after it.
         out: Folder of arrays.
         split: `train`, `validation` or `test`.
     """
     parameters = analyze(samples).to_array()
     out.mkdir(parents=True, exist_ok=True)
-    nothing = np.zeros((len(parameters), c.KNOWN.start), dtype=np.float32)
-    save_example(out / f"{name}.npz", parameters, nothing, split)
+    for index, start in enumerate(range(0, len(parameters), _PIECE_FRAMES)):
+        piece = parameters[start : start + _PIECE_FRAMES]
+        nothing = np.zeros((len(piece), c.KNOWN.start), dtype=np.float32)
+        save_example(out / f"{name}-{index:03d}.npz", piece, nothing, split)
 
 
 def save_example(
