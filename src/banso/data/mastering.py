@@ -99,9 +99,15 @@ def shelved(
         corners_hz: Of the low and of the high shelf.
         shelves_db: Gain of both.
     """
-    low, high = (10 ** (np.asarray(shelves_db) / 20)).astype(np.float32)
-    below_low, below_high = (_lowpass(part, sample_rate, hz) for hz in corners_hz)
-    out: Array = part * high + below_high * (1 - high) + below_low * (low - 1)
+    low, high = 10 ** (np.asarray(shelves_db) / 20)
+    poles = np.exp(-2 * np.pi * np.array(corners_hz) / sample_rate)
+    # 1 + (low - 1) · L and high + (1 - high) · L, with a lowpass L of one pole and gain 1; both in
+    # one filter, which takes half the time of two.
+    low_shelf = np.array([1 + (low - 1) * (1 - poles[0]), -poles[0]])
+    high_shelf = np.array([high + (1 - high) * (1 - poles[1]), -high * poles[1]])
+    numerator = np.convolve(low_shelf, high_shelf).astype(np.float32)
+    denominator = np.convolve([1, -poles[0]], [1, -poles[1]]).astype(np.float32)
+    out: Array = lfilter(numerator, denominator, part, axis=-1)
     return out
 
 
@@ -130,11 +136,3 @@ def compression(total: Array, sample_rate: int, rng: np.random.Generator) -> Arr
     middles = (np.arange(count) + 0.5) * _HOP_LENGTH
     curve = np.interp(np.arange(total.shape[1]), middles, 10 ** (smoothed / 20))
     return curve.astype(np.float32)
-
-
-def _lowpass(part: Array, sample_rate: int, corner_hz: float) -> Array:
-    pole = np.float32(np.exp(-2 * np.pi * corner_hz / sample_rate))
-    filtered: Array = lfilter(
-        np.array([1 - pole], np.float32), np.array([1, -pole], np.float32), part, axis=-1
-    )
-    return filtered

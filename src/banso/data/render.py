@@ -186,9 +186,11 @@ def render_band(
         raise DataError(f"the {band.style} band makes no sound with {soundfont.name}")
     gain = 10 ** ((-18 + rng.normal(0, 1.5) - level) / 20)
     gain = min(gain, 0.97 / float(np.abs(total).max()))
-    steps = {name: np.round(part * np.float32(gain * 32767)) for name, part in apart.items()}
-    parts = {name: (part / np.float32(32768)).astype(np.float32) for name, part in steps.items()}
-    return RenderedBand(np.sum(list(parts.values()), axis=0, dtype=np.float32), parts)
+    for part in apart.values():
+        part *= np.float32(gain * 32767)
+        np.rint(part, out=part)
+        part *= np.float32(1 / 32768)
+    return RenderedBand(np.sum(list(apart.values()), axis=0, dtype=np.float32), apart)
 
 
 def _midi_track(track: Track, channel: int) -> mido.MidiTrack:
