@@ -61,15 +61,19 @@ def generate_latents(
     """
     random = np.random.default_rng(seed)
     sigmas = karras_sigmas(config.num_steps, config.sigma_min, config.sigma_max, config.rho)
-    windows = plan_windows(len(conditioning), config.window_frames, config.overlap_frames)
+    windows = plan_windows(
+        len(conditioning), config.window_frames, config.overlap_frames, config.dropped_frames
+    )
     noise = latents = np.zeros((0, num_channels), np.float32)
+    drawn = 0
     for index, window in enumerate(windows):
-        fresh = random.standard_normal((window.num_new, num_channels), np.float32)
-        noise = np.concatenate((noise, fresh))[-(window.stop - window.start) :]
+        size = window.stop - window.start
+        fresh = random.standard_normal((window.stop - drawn, num_channels), np.float32)
+        noise, drawn = np.concatenate((noise, fresh))[-size:], window.stop
         # What the window knows of itself, padded by zeros where it is still to be written.
         known = latents[len(latents) - window.num_known :]
-        latents = np.concatenate((known, np.zeros_like(fresh)))
-        mask = np.arange(len(latents)) < window.num_known
+        latents = np.concatenate((known, np.zeros((size - len(known), num_channels), np.float32)))
+        mask = np.arange(size) < window.num_known
 
         def on_step(step: int, index: int = index) -> None:
             on_progress((index + step / config.num_steps) / len(windows))
@@ -79,7 +83,8 @@ def generate_latents(
             part = with_known(part, Known(latents, mask))
         guided = _guided(denoiser, part[None], config.guidance_scale, count)
         latents[~mask] = sample(guided, noise[None], sigmas, on_step)[0, ~mask]
-        yield latents[~mask]
+        latents = latents[: window.end - window.start]
+        yield latents[window.num_known :].copy()
 
 
 def fill_latents(
@@ -108,7 +113,9 @@ def fill_latents(
     """
     sigmas = karras_sigmas(config.num_steps, config.sigma_min, config.sigma_max, config.rho)
     latents, mask = known.latents.copy(), known.mask.copy()
-    windows = plan_windows(len(conditioning), config.window_frames, config.overlap_frames)
+    windows = plan_windows(
+        len(conditioning), config.window_frames, config.overlap_frames, config.dropped_frames
+    )
     for index, window in enumerate(windows):
         rows = slice(window.start, window.stop)
         missing = ~mask[rows]
@@ -121,7 +128,7 @@ def fill_latents(
         part = with_known(conditioning[rows], Known(latents[rows], mask[rows]))
         guided = _guided(denoiser, part[None], config.guidance_scale, count)
         latents[rows][missing] = sample(guided, noise[None, rows], sigmas, on_step)[0, missing]
-        mask[rows] = True
+        mask[window.start : window.end] = True
     on_progress(1.0)
     return latents
 

@@ -20,20 +20,29 @@ class Window:
         start: First frame.
         stop: One past the last frame.
         num_known: How many frames from `start` on are known already; the rest is new.
+        num_dropped: How many frames before `stop` are forgotten again: the next window writes them.
     """
 
     start: int
     stop: int
     num_known: int
+    num_dropped: int = 0
+
+    @property
+    def end(self) -> int:
+        """One past the last frame that stays."""
+        return self.stop - self.num_dropped
 
     @property
     def num_new(self) -> int:
         """How many frames this window adds."""
-        return self.stop - self.start - self.num_known
+        return self.end - self.start - self.num_known
 
 
-def plan_windows(num_frames: int, window_frames: int, num_known: int) -> tuple[Window, ...]:
-    """Plan the windows that generate every frame of a sequence exactly once, in order.
+def plan_windows(
+    num_frames: int, window_frames: int, num_known: int, num_dropped: int = 0
+) -> tuple[Window, ...]:
+    """Plan the windows that write every frame of a sequence, in order.
 
     The last window reaches back as far as it must to be full: a short remainder would take the
     network away from the length it was trained on. It then knows more frames than the others.
@@ -43,6 +52,8 @@ def plan_windows(num_frames: int, window_frames: int, num_known: int) -> tuple[W
             window of its own length.
         window_frames: Length of a window.
         num_known: Overlap of a window with its predecessor, in [0, window_frames).
+        num_dropped: What all windows but the last forget of their end, where the network does not
+            see how the music goes on; known and dropped frames must leave room for new ones.
 
     Returns:
         The windows in order of generation.
@@ -50,13 +61,21 @@ def plan_windows(num_frames: int, window_frames: int, num_known: int) -> tuple[W
     Raises:
         ValueError: If a number is out of range.
     """
-    if num_frames < 1 or not 0 <= num_known < window_frames:
-        raise ValueError(f"no plan for {num_frames} frames, windows {window_frames}/{num_known}")
-    windows = [Window(0, min(num_frames, window_frames), 0)]
-    while (end := windows[-1].stop) < num_frames:
-        stop = min(num_frames, end - num_known + window_frames)
-        start = stop - window_frames
-        windows.append(Window(start, stop, end - start))
+    if (
+        num_frames < 1
+        or min(num_known, num_dropped) < 0
+        or num_known + num_dropped >= window_frames
+    ):
+        numbers = f"{window_frames}/{num_known}/{num_dropped}"
+        raise ValueError(f"no plan for {num_frames} frames, windows {numbers}")
+    windows: list[Window] = []
+    end = stop = 0
+    while stop < num_frames:
+        start = max(0, end - num_known)
+        stop = min(num_frames, start + window_frames)
+        start = max(0, stop - window_frames)
+        windows.append(Window(start, stop, end - start, num_dropped if stop < num_frames else 0))
+        end = windows[-1].end
     return tuple(windows)
 
 

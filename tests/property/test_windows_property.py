@@ -12,11 +12,12 @@ def plans(draw):
     return draw(st.integers(1, 500)), window_frames, num_known
 
 
-@given(plans())
-def test_every_frame_is_generated_once_from_known_frames_only(plan):
+@given(plans(), st.data())
+def test_every_frame_stays_once_and_is_made_from_known_frames_only(plan, data):
     num_frames, window_frames, num_known = plan
     done = 0
-    windows = plan_windows(num_frames, window_frames, num_known)
+    num_dropped = data.draw(st.integers(0, window_frames - num_known - 1))
+    windows = plan_windows(num_frames, window_frames, num_known, num_dropped)
     for window in windows:
         # Known frames are the ones before `done`, new ones begin exactly there.
         assert window.start + window.num_known == done
@@ -25,7 +26,8 @@ def test_every_frame_is_generated_once_from_known_frames_only(plan):
         assert window.num_known >= (num_known if window.start else 0)
         if len(windows) > 1:
             assert window.stop - window.start == window_frames
-        done = window.stop
+        assert window.num_dropped == (num_dropped if window.stop < num_frames else 0)
+        done = window.end
     assert done == num_frames
 
 

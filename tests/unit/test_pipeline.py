@@ -81,11 +81,13 @@ def test_a_window_is_told_what_the_last_one_wrote():
     pieces = list(
         accompanist.generate(np.zeros((64, NUM_CONDITIONS), np.float32), 0, GenerationOptions())
     )
-    assert [len(p) for p in pieces] == [32, 16, 16]
-    assert [float(p.mean()) for p in pieces] == [1, 2, 3]
+    # Windows of 32 frames, 16 known, the last one forgotten: 0-32, 15-47, 30-62, 32-64.
+    assert [len(p) for p in pieces] == [31, 15, 15, 3]
+    assert [float(p.mean()) for p in pieces] == [1, 2, 3, 4]
     flags = [s[:, KNOWN.start].sum() for s in seen]
-    assert flags == [0, 16, 16]
-    np.testing.assert_array_equal(seen[2][:16, KNOWN.start + 1 : KNOWN.stop], 2)
+    assert flags == [0, 16, 16, 29]
+    np.testing.assert_array_equal(seen[2][0, KNOWN.start + 1 : KNOWN.stop], 1)
+    np.testing.assert_array_equal(seen[2][1:16, KNOWN.start + 1 : KNOWN.stop], 2)
     np.testing.assert_array_equal(seen[2][16:, KNOWN], 0)
 
 

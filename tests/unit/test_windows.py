@@ -34,3 +34,11 @@ def test_gaps_and_repeats_are_mistakes(starts):
     piece = np.zeros((4, 1), np.float32)
     with pytest.raises(ValueError, match="piece"):
         overlap_add([(start, piece) for start in starts], 8)
+
+
+def test_what_a_window_forgets_the_next_one_writes():
+    assert plan_windows(2000, 1024, 256, 64) == (
+        Window(0, 1024, 0, 64),
+        Window(704, 1728, 256, 64),
+        Window(976, 2000, 688),
+    )

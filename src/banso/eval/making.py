@@ -109,7 +109,9 @@ def seam_seconds(accompanist: Accompanist, duration_seconds: float) -> tuple[flo
     codec, sampler = accompanist.codec, accompanist.sampler
     frame_rate = codec.sample_rate / codec.hop_length
     num_frames = max(1, -int(-duration_seconds * frame_rate // 1))
-    windows = plan_windows(num_frames, sampler.window_frames, sampler.overlap_frames)
+    windows = plan_windows(
+        num_frames, sampler.window_frames, sampler.overlap_frames, sampler.dropped_frames
+    )
     return tuple((window.start + window.num_known) / frame_rate for window in windows[1:])
 
 

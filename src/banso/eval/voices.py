@@ -15,10 +15,10 @@ import numpy as np
 from banso.audio import Audio
 from banso.eval.fidelity import SeamExcess, pool_seams, seam_clicks, seam_energy
 from banso.eval.hearing import hear
+from banso.eval.making import seam_seconds
 from banso.eval.metrics import key_agreement, onset_sync, sung_weights, vocal_onsets
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
-from banso.windows import plan_windows
 
 _BLOCK_SECONDS = 1.0
 _SILENT_DB = -60.0
@@ -84,7 +84,7 @@ def evaluate_voices(
         syncs = [onset_sync(band, onsets) for band in bands]
         others = [i for i in range(len(bands)) if i != index]
         samples = made[index].audio.samples
-        places = _seams(accompanist, samples.shape[1])
+        places = seam_seconds(accompanist, samples.shape[1] / 44_100)
         seams, clicks = (f(samples, 44_100, places) for f in (seam_energy, seam_clicks))
         rows.append(
             VoiceScores(
@@ -135,12 +135,3 @@ def _silent_share(samples: np.ndarray, sample_rate: int) -> float:
     blocks = max(1, samples.shape[1] // size)
     power = [np.mean(np.square(samples[:, i * size : (i + 1) * size])) for i in range(blocks)]
     return float(np.mean(10 * np.log10(np.array(power) + 1e-20) < _SILENT_DB))
-
-
-def _seams(accompanist: Accompanist, num_samples: int) -> list[float]:
-    """Seconds at which a window takes over from the one before."""
-    codec, sampler = accompanist.codec, accompanist.sampler
-    num_frames = -(-num_samples * codec.sample_rate // (44_100 * codec.hop_length))
-    windows = plan_windows(num_frames, sampler.window_frames, sampler.overlap_frames)
-    rate = codec.sample_rate / codec.hop_length
-    return [(window.start + window.num_known) / rate for window in windows[1:]]
