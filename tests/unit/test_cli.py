@@ -47,8 +47,8 @@ def test_json_is_one_flat_object_for_one_file(vocals_file):
     result = run(path, "--json", "--seed", 5, "--num-steps", 4, "--guidance-scale", 1)
     told = json.loads(result.stdout)
     assert told["seed"] == 5
-    # Two seconds are 48 frames: windows of 32 with 16 known, four steps each, no guidance.
-    assert told["num_evaluations"] == 8
+    # Two seconds are 48 frames: three windows of 32, which know 16 and forget one, four steps each.
+    assert told["num_evaluations"] == 12
     assert told["seconds"] == 2.0
     assert told["bundle"] == {"name": "fake", "hash": "0123456789ab"}
     assert set(told["timings"]) == {
@@ -61,7 +61,7 @@ def test_json_is_one_flat_object_for_one_file(vocals_file):
 
 def test_guidance_costs_a_second_evaluation(vocals_file):
     told = json.loads(run(vocals_file(), "--json", "--num-steps", 4, "--guidance-scale", 2).stdout)
-    assert told["num_evaluations"] == 16
+    assert told["num_evaluations"] == 24
 
 
 def test_a_folder_is_a_batch_and_own_results_are_left_out(vocals_file, tmp_path):
