@@ -31,19 +31,25 @@ def main() -> None:
     for name in ("data", "old", "new", "denoiser", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     given = parser.parse_args()
-    old, new = load_codec(given.old), load_codec(given.new)
-    rotation, shared = procrustes(*latent_pairs(given.data, old, new))
+    move_file(given.data, given.old, given.new, given.denoiser, given.out)
+
+
+def move_file(data: Path, old_codec: Path, new_codec: Path, denoiser: Path, out: Path) -> None:
+    """Write the denoiser of a checkpoint or bundle, moved to a new codec's latents."""
+    old, new = load_codec(old_codec), load_codec(new_codec)
+    rotation, shared = procrustes(*latent_pairs(data, old, new))
     print(f"share of the new latents' energy that the turned old ones explain: {shared:.3f}")
-    network = load_denoiser(given.denoiser)
+    network = load_denoiser(denoiser)
     move(network, rotation)
     state = {f"model.{name}": value for name, value in network.state_dict().items()}
-    experiment = Experiment(codec=new.config, denoiser=network.config)
-    content = {
-        "state_dict": state,
-        "hyper_parameters": {"experiment": to_dict(experiment)},
-    }
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(content, given.out)
+    save(out, state, Experiment(codec=new.config, denoiser=network.config))
+
+
+def save(path: Path, state: dict[str, torch.Tensor], settings: Experiment) -> None:
+    """Write a checkpoint with weights and settings only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"state_dict": state, "hyper_parameters": {"experiment": to_dict(settings)}}
+    torch.save(content, path)
 
 
 @torch.no_grad()

@@ -18,6 +18,9 @@ from pathlib import Path
 
 import torch
 
+# Beside this file; scripts are no package.
+from move_latents import move_file
+
 from banso.config import Experiment, load_config
 from banso.train.budget import LAST
 from banso.train.loop import fit_codec, fit_denoiser
@@ -63,7 +66,9 @@ def train(given: argparse.Namespace) -> None:
     split(codec / _FINAL, given.part_megabytes)
     denoiser = given.out / "denoiser"
     if start:
-        start = str(moved(given, codec / _FINAL))
+        moved = given.out / "moved.ckpt"
+        move_file(given.bands, given.start_from, codec / _FINAL, given.start_from, moved)
+        start = str(moved)
     settings = experiment(given, given.bands, denoiser, given.denoiser_minutes, start)
     if not (denoiser / _FINAL).exists():
         fit_denoiser(settings, codec / _FINAL, resume=(denoiser / LAST).exists())
@@ -82,34 +87,6 @@ def experiment(
         "train.checkpoint_minutes=2.0",
     ]
     return load_config(None, [*fixed, *(_SMOKE if given.smoke else ()), *given.set])
-
-
-def moved(given: argparse.Namespace, codec: Path) -> Path:
-    """The bundle's denoiser, turned to the latents of the codec just trained."""
-    # Beside this file; scripts are no package.
-    from move_latents import latent_pairs, move, procrustes
-
-    from banso.train.loop import load_codec, load_denoiser
-
-    old, new = load_codec(given.start_from), load_codec(codec)
-    rotation, shared = procrustes(*latent_pairs(given.bands, old, new))
-    logging.info("old latents explain %.3f of the new ones", shared)
-    network = load_denoiser(given.start_from)
-    move(network, rotation)
-    path: Path = given.out / "moved.ckpt"
-    settings = Experiment(codec=new.config, denoiser=network.config)
-    save(path, {f"model.{n}": v for n, v in network.state_dict().items()}, settings)
-    return path
-
-
-def save(path: Path, state: dict[str, torch.Tensor], settings: Experiment) -> None:
-    """Write a checkpoint with weights and settings only."""
-    from banso.config import to_dict
-
-    torch.save(
-        {"state_dict": state, "hyper_parameters": {"experiment": to_dict(settings)}},
-        path,
-    )
 
 
 def split(checkpoint: Path, part_megabytes: float) -> None:

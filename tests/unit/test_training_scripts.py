@@ -54,7 +54,7 @@ def test_parts_join_to_the_weights_in_half_precision(tmp_path):
     codec, path = tiny_networks()[1], tmp_path / "codec" / "final.ckpt"
     path.parent.mkdir()
     state = {f"model.{name}": value for name, value in codec.state_dict().items()}
-    train_unattended.save(path, state, Experiment(codec=CODEC))
+    move_latents.save(path, state, Experiment(codec=CODEC))
     train_unattended.split(path, part_megabytes=0.05)
     assert len(list(tmp_path.glob("codec.part*"))) > 1
     path.unlink()

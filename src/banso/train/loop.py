@@ -1,7 +1,7 @@
 """Train the codec or the denoiser from cached data to a checkpoint; the same on CPU and CUDA."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from banso.train.module import Batch, CodecModule, DenoiserModule
 
 logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=torch.nn.Module)
+ConfigT = TypeVar("ConfigT")
 
 _VALIDATION_CROPS = 32
 _COMPONENT_FRAMES = 60_000
@@ -81,12 +82,7 @@ def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -
 def load_codec(path: Path) -> CodecVAE:
     """Load the codec of a checkpoint, averaged weights, or of a bundle's folder."""
     if path.is_dir():
-        config = load_bundle(path).manifest.codec
-        if config is None:
-            raise ConfigError(f"the bundle {path} has no codec of ours")
-        model = CodecVAE(config)
-        take_over(model, path)
-        return model.eval()
+        return _from_bundle(CodecVAE, load_bundle(path).manifest.codec, path)
     state, experiment = _load(path)
     return _filled(CodecVAE(experiment.codec), state)
 
@@ -94,12 +90,7 @@ def load_codec(path: Path) -> CodecVAE:
 def load_denoiser(path: Path) -> DenoiserNetwork:
     """Load the denoiser of a checkpoint, averaged weights, or of a bundle's folder."""
     if path.is_dir():
-        config = load_bundle(path).manifest.denoiser
-        if config is None:
-            raise ConfigError(f"the bundle {path} has no denoiser of ours")
-        model = DenoiserNetwork(config)
-        take_over(model, path)
-        return model.eval()
+        return _from_bundle(DenoiserNetwork, load_bundle(path).manifest.denoiser, path)
     state, experiment = _load(path)
     return _filled(DenoiserNetwork(experiment.denoiser), state)
 
@@ -156,6 +147,17 @@ def _load(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
         if name.startswith("model.")
     }
     return state, from_record(Experiment, content["hyper_parameters"]["experiment"])
+
+
+def _from_bundle(
+    network: Callable[[ConfigT], ModelT], config: ConfigT | None, folder: Path
+) -> ModelT:
+    """Fill a network from a bundle's graphs; return it ready to be used."""
+    if config is None:
+        raise ConfigError(f"the bundle {folder} lacks a codec or denoiser of ours")
+    model = network(config)
+    take_over(model, folder)
+    return model.eval()
 
 
 def _filled(model: ModelT, state: dict[str, torch.Tensor]) -> ModelT:
