@@ -162,6 +162,21 @@ def test_last_songs_are_on_the_first_page(open_banso, voice_file):
     assert page.inner_text("#song-name") == "voice"
 
 
+def test_a_song_opens_though_the_list_is_renewed_under_the_pointer(open_banso, voice_file, server):
+    page = open_banso()
+    give(page, voice_file)
+    page.click("#close-song")
+    page.wait_for_timeout(1000)
+    recording = server.get("/recordings")["recordings"][0]
+    page.locator("#recent .open-song").first.hover()
+    page.mouse.down()
+    with page.expect_response("**/api/v1/recordings?*"):
+        server.post("/jobs", {"recording_id": recording["id"], "num_steps": 1})
+    page.wait_for_timeout(100)
+    page.mouse.up()
+    wait_for_takes(page, 1)
+
+
 def test_a_full_queue_is_explained(open_page, voice_file, tmp_path):
     with running_server(tmp_path / "service", "--queue-length", "2") as server:
         page = open_page(f"{server.url}/", language="en-GB")

@@ -35,19 +35,28 @@ async function refreshHistory() {
   sweepDrafts(recordings);
 }
 
+// At most every so often, and never put off by more news: a job that tells of its progress all the
+// time must not keep a new song off the list.
 let historyTimer = 0;
 function refreshHistorySoon() {
-  clearTimeout(historyTimer);
-  historyTimer = setTimeout(() => refreshHistory().catch(() => {}), 300);
+  historyTimer ||= setTimeout(() => {
+    historyTimer = 0;
+    refreshHistory().catch(() => {});
+  }, 300);
 }
 
+const songOfAddress = () => /^#song=([0-9a-f]{24})$/.exec(location.hash)?.[1];
+
 async function openFromAddress() {
-  const id = /^#song=([0-9a-f]{24})$/.exec(location.hash)?.[1];
+  const id = songOfAddress();
   if (!id) studio.close();
   else if (id !== studio.recording?.id) {
     try {
-      await studio.open(await api.recording(id));
+      const recording = await api.recording(id);
+      // The address may name another song by now.
+      if (id === songOfAddress()) await studio.open(recording);
     } catch (error) {
+      if (id !== songOfAddress()) return;
       location.hash = "";
       complain(error);
     }
