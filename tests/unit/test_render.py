@@ -71,6 +71,22 @@ def test_parts_add_up_to_the_mix_exactly():
     assert all(level_db(part) > -60 for part in rendered.parts.values())
 
 
+def test_no_part_hears_another():
+    """A pad that rings past its end, and a click in the part that is played after it."""
+    font = find_soundfonts()[0]
+    pad = Track(part="harmony", program=89, is_drums=False, level=127, pan=64, reverb=127, chorus=0,
+                notes=(Note(0.0, 2.9, 60, 127), Note(0.0, 2.9, 64, 127)))  # fmt: skip
+    clicks = _clicks([2.0, 2.5]).tracks
+    together, alone = (
+        render_band(Band(style="test", tracks=tracks), 3 * SAMPLE_RATE, font.path,
+                    np.random.default_rng(2)).parts["drums"]
+        for tracks in ((pad, *clicks), clicks)
+    )  # fmt: skip
+    before = np.abs(together[:, : round(1.95 * SAMPLE_RATE)]).max()
+    assert before < 10 ** (-60 / 20) * np.abs(together).max()
+    assert np.all(np.abs(_onsets(together, [2.0, 2.5]) - _onsets(alone, [2.0, 2.5])) < 0.001)
+
+
 def test_level_ignores_pauses():
     tone = np.full(2 * SAMPLE_RATE, 0.1, np.float32)
     assert level_db(np.concatenate((tone, 0 * tone))) == pytest.approx(-20.0, abs=0.1)
@@ -81,7 +97,7 @@ def test_repeated_keys_do_not_cut_each_other():
     notes = (Note(0.0, 1.0, 60, 80), Note(0.5, 1.0, 60, 80))
     track = Track(part="bass", program=33, is_drums=False, notes=notes, level=100, pan=64,
                   reverb=0, chorus=0)  # fmt: skip
-    midi = write_midi(Band(style="test", tracks=(track,)), 1.0)
+    midi = write_midi([Band(style="test", tracks=(track,))], 8.0)
     events = [m.velocity for m in midi.tracks[0] if m.type == "note_on"]
     assert events == [80, 0, 80, 0]
 

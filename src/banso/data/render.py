@@ -1,10 +1,12 @@
 """Play a band through FluidSynth and get a stereo waveform that starts at the score's time 0."""
 
+import math
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import mido
 import numpy as np
@@ -29,10 +31,15 @@ SOUNDFONT_LICENCES = {
 }
 
 _DRUM_CHANNEL = 9
+_ALL_SOUND_OFF = 120
 _TICKS_PER_SECOND = 2000
 _TICKS_PER_BEAT = 1000
 # FluidSynth acts on events at the next multiple of 64 samples; half of that is the mean delay.
 _LATENCY = 32
+# Where both a tick of the score and such a multiple fall on the same sample.
+_GRID_SECONDS = 0.64
+# In which the room falls silent after one part, before the next one starts.
+_REST_SECONDS = 4.0
 # A minute and a half takes seconds; but a machine that does much else may take minutes for it.
 _TIMEOUT_SECONDS = 1800
 
@@ -77,37 +84,41 @@ class RenderedBand:
     parts: Mapping[str, NDArray[np.float32]]
 
 
-def write_midi(band: Band, duration_seconds: float) -> mido.MidiFile:
-    """Write a band as a MIDI file of a fixed 120 beats per minute, half a millisecond per tick."""
+def write_midi(bands: Sequence[Band], period_seconds: float) -> mido.MidiFile:
+    """Write bands one after the other, at a fixed 120 beats per minute, half a millisecond a tick.
+
+    Args:
+        bands: What to play; together at most 15 tracks besides drums.
+        period_seconds: From the start of a band to the start of the next. When the next one starts,
+            nothing of the last sounds any more but the room, if it was silent `_REST_SECONDS` ago.
+    """
     midi = mido.MidiFile(ticks_per_beat=_TICKS_PER_BEAT)
     free = [channel for channel in range(16) if channel != _DRUM_CHANNEL]
-    for track in band.tracks:
-        midi.tracks.append(_midi_track(track, _DRUM_CHANNEL if track.is_drums else free.pop(0)))
-    end = mido.MidiTrack()
-    # Keeps the player going until the end, so that the file is long enough and the room rings out.
-    end.append(
-        mido.Message(
-            "control_change", channel=15, control=11, value=127,
-            time=round(duration_seconds * _TICKS_PER_SECOND),
-        )
-    )  # fmt: skip
-    midi.tracks.append(end)
+    period = round(period_seconds * _TICKS_PER_SECOND)
+    rest = round(_REST_SECONDS * _TICKS_PER_SECOND)
+    for number, band in enumerate(bands):
+        start, end = number * period, (number + 1) * period - rest
+        for track in band.tracks:
+            channel = _DRUM_CHANNEL if track.is_drums else free.pop(0)
+            midi.tracks.append(_midi_track(track, channel, start, end))
     return midi
 
 
 def render_midi(
-    midi: mido.MidiFile, num_samples: int, soundfont: Path, room: Mapping[str, str]
-) -> NDArray[np.float32]:
+    midi: mido.MidiFile, starts: Sequence[int], num_samples: int, soundfont: Path,
+    room: Mapping[str, str],
+) -> list[NDArray[np.float32]]:  # fmt: skip
     """Play a MIDI file.
 
     Args:
         midi: What to play.
-        num_samples: Length of the result at 44.1 kHz.
+        starts: First sample of every excerpt wanted.
+        num_samples: Length of each at 44.1 kHz.
         soundfont: Instruments.
         room: FluidSynth's settings of the reverberation; see `draw_room`.
 
     Returns:
-        Waveform [2, num_samples] at FluidSynth's own level.
+        Waveforms [2, num_samples] at FluidSynth's own level.
 
     Raises:
         DataError: If FluidSynth is missing or fails.
@@ -136,10 +147,16 @@ def render_midi(
             raise DataError(f"fluidsynth did not finish in {_TIMEOUT_SECONDS} s") from error
         if done.returncode != 0 or not sound.is_file():
             raise DataError(f"fluidsynth failed: {done.stderr.decode(errors='replace').strip()}")
-        frames = np.fromfile(sound, "<f4").reshape(-1, 2)[_LATENCY:].T
+        with sound.open("rb") as file:
+            return [_read_excerpt(file, start + _LATENCY, num_samples) for start in starts]
+
+
+def _read_excerpt(file: BinaryIO, start: int, num_samples: int) -> NDArray[np.float32]:
+    frame_bytes = 2 * np.dtype("<f4").itemsize
+    file.seek(start * frame_bytes)
+    frames = np.frombuffer(file.read(num_samples * frame_bytes), "<f4").reshape(-1, 2)
     waveform = np.zeros((2, num_samples), np.float32)
-    length = min(num_samples, frames.shape[1])
-    waveform[:, :length] = frames[:, :length]
+    waveform[:, : len(frames)] = frames.T
     return waveform
 
 
@@ -173,13 +190,14 @@ def render_band(
     Raises:
         DataError: If FluidSynth fails or the band makes no sound.
     """
-    room, seconds = draw_room(rng), num_samples / SAMPLE_RATE
-    apart = {}
-    for name in dict.fromkeys(track.part for track in band.tracks):
-        tracks = tuple(track for track in band.tracks if track.part == name)
-        midi = write_midi(replace(band, tracks=tracks), seconds)
-        apart[name] = render_midi(midi, num_samples, soundfont, room)
-    apart = master(apart, SAMPLE_RATE, rng)
+    room = draw_room(rng)
+    names = tuple(dict.fromkeys(track.part for track in band.tracks))
+    alone = [replace(band, tracks=tuple(t for t in band.tracks if t.part == n)) for n in names]
+    # One after the other in one run: to unpack a compressed SoundFont takes longer than to play.
+    period = math.ceil((num_samples / SAMPLE_RATE + _REST_SECONDS) / _GRID_SECONDS) * _GRID_SECONDS
+    starts = [round(number * period * SAMPLE_RATE) for number in range(len(names))]
+    played = render_midi(write_midi(alone, period), starts, num_samples, soundfont, room)
+    apart = master(dict(zip(names, played, strict=True)), SAMPLE_RATE, rng)
     total: NDArray[np.float32] = np.asarray(np.sum(list(apart.values()), axis=0, dtype=np.float32))
     level = level_db(total, SAMPLE_RATE)
     if level < -80:
@@ -193,7 +211,8 @@ def render_band(
     return RenderedBand(np.sum(list(apart.values()), axis=0, dtype=np.float32), apart)
 
 
-def _midi_track(track: Track, channel: int) -> mido.MidiTrack:
+def _midi_track(track: Track, channel: int, start: int, end: int) -> mido.MidiTrack:
+    """Write a track whose time 0 is the tick `start`, and that is silenced at the tick `end`."""
     midi = mido.MidiTrack()
     midi.append(mido.MetaMessage("track_name", name=track.part))
     midi.append(mido.Message("program_change", channel=channel, program=track.program))
@@ -202,7 +221,9 @@ def _midi_track(track: Track, channel: int) -> mido.MidiTrack:
         midi.append(mido.Message("control_change", channel=channel, control=control, value=value))
     events = []
     for note in _separate(track.notes):
-        on, off = (round(t * _TICKS_PER_SECOND) for t in (note.start_seconds, note.end_seconds))
+        on, off = (
+            start + round(t * _TICKS_PER_SECOND) for t in (note.start_seconds, note.end_seconds)
+        )
         # At the same tick a note ends before the next begins.
         events.append((on, 1, note.pitch, note.velocity))
         events.append((max(off, on + 1), 0, note.pitch, 0))
@@ -212,6 +233,11 @@ def _midi_track(track: Track, channel: int) -> mido.MidiTrack:
             mido.Message("note_on", channel=channel, note=pitch, velocity=velocity, time=tick - now)
         )
         now = tick
+    silence = {"channel": channel, "control": _ALL_SOUND_OFF, "value": 0}
+    midi.append(mido.Message("control_change", time=max(end - now, 0), **silence))
+    # Keeps the player going, so that the file is long enough.
+    rest = round(_REST_SECONDS * _TICKS_PER_SECOND)
+    midi.append(mido.Message("control_change", time=rest, **silence))
     return midi
 
 
