@@ -69,8 +69,10 @@ class DenoiserConfig:
     mixing: str = "scheduled"
     fixed_global: float = 0.5  # share of the global view when `mixing` is fixed
     rope: bool = True
+    film: str = "frame"  # "song": what is aligned is averaged over time, as SAMUeL's code does
 
     def __post_init__(self) -> None:
+        _require(self.film in ("frame", "song"), f"film '{self.film}' is unknown")
         if self.mixing not in MIXINGS:
             raise ConfigError(f"mixing '{self.mixing}' is unknown; choose {', '.join(MIXINGS)}")
         for dim in (self.encoder_dim, self.half_dim, self.quarter_dim):

@@ -5,7 +5,7 @@ torch = pytest.importorskip("torch")
 
 from banso.codec import parameters as p  # noqa: E402
 from banso.config import CodecConfig  # noqa: E402
-from banso.model.codec import CodecVAE  # noqa: E402
+from banso.model.codec import CodecVAE, heard_difference  # noqa: E402
 
 pytestmark = pytest.mark.lab
 CENTS = slice(p.SIZES[0], p.SIZES[0] + p.SIZES[1])
@@ -94,11 +94,29 @@ def test_the_bound_grows_with_error_and_with_information():
     parameters = data()[None]
     loss = model(parameters)
     assert loss.kl > 0
-    assert loss.total.item() == pytest.approx(
-        loss.reconstruction.item() / (2 * 0.03**2) + loss.kl.item() / p.NUM_PARAMETERS, rel=1e-4
-    )
+    bound = loss.reconstruction.item() / (2 * 0.03**2) + loss.kl.item() / p.NUM_PARAMETERS
+    heard = 4.0 * loss.chroma.item() + 0.03 * loss.band_db.item()
+    assert loss.total.item() == pytest.approx(bound + heard, rel=1e-4)
     model.synthesise.weight.mul_(0.5)
     assert model(parameters).reconstruction > 2 * loss.reconstruction
+
+
+def test_what_is_heard_is_chroma_and_the_level_of_bands():
+    """A wrong note costs chroma; the same notes 3 dB softer cost level alone."""
+    model = codec()
+    level = torch.zeros(1, 8, p.TONES_PER_FRAME, p.NUM_TONES)
+    level[..., 48] = 0.5
+    noise = torch.full((1, 8, p.NOISE_PER_FRAME, p.NUM_NOISE_BANDS), 0.1)
+    higher, softer = level.roll(1, -1), level * 10 ** (-3 / 20 * p.COMPRESSION)
+    chroma, _ = heard_difference((level, noise), (higher, noise), model.noise_tones)
+    assert chroma == pytest.approx(1.0, abs=1e-3)
+    chroma, band_db = heard_difference((level, noise), (softer, noise), model.noise_tones)
+    assert chroma == pytest.approx(0.0, abs=1e-3)
+    # One of the bands has the tone.
+    assert band_db == pytest.approx(3 / p.NUM_NOISE_BANDS, rel=0.05)
+    softer_noise = noise * 10 ** (-3 / 20 * p.COMPRESSION)
+    _, band_db = heard_difference((level, noise), (level, softer_noise), model.noise_tones)
+    assert band_db == pytest.approx(3 * (1 - 1 / p.NUM_NOISE_BANDS), rel=0.05)
 
 
 def test_gradients_are_finite_at_silence():

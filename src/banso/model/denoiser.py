@@ -84,7 +84,8 @@ class EncoderBlock(nn.Module):
 class AlignedBlock(nn.Module):
     """One block of the hourglass: mix frames, align with the voice, modulate, transform.
 
-    FiLM is per frame: an average of the context over time would throw the alignment away.
+    FiLM is per frame: an average of the context over time would throw the alignment away, and is
+    there to show that (`film = "song"`).
     """
 
     def __init__(self, dim: int, config: DenoiserConfig, *, scale: int, attention: bool) -> None:
@@ -104,6 +105,7 @@ class AlignedBlock(nn.Module):
             fixed_global=config.fixed_global,
             rope=config.rope,
         )
+        self.averages = config.film == "song"
         self.context_norm = nn.LayerNorm(dim)
         self.film = nn.Linear(dim, 2 * dim)
         self.out_norm = nn.LayerNorm(dim, elementwise_affine=False)
@@ -142,6 +144,8 @@ class AlignedBlock(nn.Module):
         else:
             x = x + self.mix(y.transpose(1, 2)).transpose(1, 2)
         context = self.align(self.align_norm(x) + level, keys, values, sigma, mask)
+        if self.averages:
+            context = context.mean(dim=1, keepdim=True)
         x = x + context
         scale, shift = self.film(silu(self.context_norm(context) + level)).chunk(2, dim=-1)
         y = self.out_norm(x) * (1 + scale) + shift

@@ -35,6 +35,8 @@ class CodecModule(L.LightningModule):
                 "loss": loss.total,
                 "error": loss.reconstruction.sqrt(),
                 "kl_nats_per_frame": loss.kl,
+                "chroma_error": loss.chroma,
+                "band_error_db": loss.band_db,
             },
             prog_bar=True,
         )
