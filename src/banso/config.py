@@ -87,6 +87,7 @@ class SamplerConfig:
 
     num_steps: int = 12
     guidance_scale: float = 2.0
+    guidance_sigma_min: float = 1.0  # below this noise level there is no guidance
     sigma_min: float = 0.03
     sigma_max: float = 40.0
     rho: float = 7.0
@@ -95,6 +96,7 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")
+        _require(self.guidance_sigma_min >= 0, "guidance_sigma_min must not be negative")
         _require(self.num_steps >= 1, f"num_steps must be at least 1, not {self.num_steps}")
         _require(
             0 <= self.overlap_frames < self.window_frames,

@@ -81,7 +81,7 @@ def generate_latents(
         part = conditioning[window.start : window.stop]
         if window.num_known:
             part = with_known(part, Known(latents, mask))
-        guided = _guided(denoiser, part[None], config.guidance_scale, count)
+        guided = _guided(denoiser, part[None], config, count)
         latents[~mask] = sample(guided, noise[None], sigmas, on_step)[0, ~mask]
         latents = latents[: window.end - window.start]
         yield latents[window.num_known :].copy()
@@ -126,7 +126,7 @@ def fill_latents(
             on_progress((index + step / config.num_steps) / len(windows))
 
         part = with_known(conditioning[rows], Known(latents[rows], mask[rows]))
-        guided = _guided(denoiser, part[None], config.guidance_scale, count)
+        guided = _guided(denoiser, part[None], config, count)
         latents[rows][missing] = sample(guided, noise[None, rows], sigmas, on_step)[0, missing]
         mask[window.start : window.end] = True
     on_progress(1.0)
@@ -143,11 +143,16 @@ def noise_between(seed: int, first: int, last: int, num_channels: int) -> Sample
 
 
 def _guided(
-    denoiser: ConditionalDenoiser, conditioning: Samples, scale: float, count: EvaluationCount
+    denoiser: ConditionalDenoiser,
+    conditioning: Samples,
+    config: SamplerConfig,
+    count: EvaluationCount,
 ) -> Denoiser:
     """Return a denoiser with guidance, which costs a second evaluation unless the scale is 1."""
     conditional = count.counted(denoiser.condition(conditioning))
-    if scale == 1.0:
+    if config.guidance_scale == 1.0:
         return conditional
     plain = count.counted(denoiser.condition(null_conditioning(conditioning)))
-    return Guidance(conditional, plain, scale)
+    # A scale below one asks for less of the voice, down to nothing of it: at all noise levels then.
+    sigma_min = config.guidance_sigma_min if config.guidance_scale > 1 else 0.0
+    return Guidance(conditional, plain, config.guidance_scale, sigma_min)

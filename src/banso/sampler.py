@@ -43,17 +43,23 @@ class Guidance:
         conditional: Denoiser with everything known.
         unconditional: Denoiser without.
         scale: 1.0 is the conditional one alone, more exaggerates the difference.
+        sigma_min: Noise level below which the conditional one is alone: what follows the voice is
+            settled by then, and half of the evaluations there are saved.
 
     References:
-        Ho and Salimans 2022, arXiv:2207.12598, equation 6.
+        Ho and Salimans 2022, arXiv:2207.12598, equation 6. Kynkäänniemi et al. 2024,
+        arXiv:2404.07724 (guidance in an interval of noise levels).
     """
 
     conditional: Denoiser
     unconditional: Denoiser
     scale: float
+    sigma_min: float = 0.0
 
     def __call__(self, noisy: Array, sigma: float) -> Array:
         """Guided estimate [batch, frames, channels]."""
+        if sigma < self.sigma_min:
+            return self.conditional(noisy, sigma)
         plain = self.unconditional(noisy, sigma)
         estimate: Array = plain + np.float32(self.scale) * (self.conditional(noisy, sigma) - plain)
         return estimate

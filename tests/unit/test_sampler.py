@@ -95,3 +95,17 @@ def test_guidance_at_scale_one_is_the_conditional_estimate():
     np.testing.assert_allclose(Guidance(one, other, 0.0)(noisy, 0.3), other(noisy, 0.3))
     twice = other(noisy, 0.3) + 2 * (one(noisy, 0.3) - other(noisy, 0.3))
     np.testing.assert_allclose(Guidance(one, other, 2.0)(noisy, 0.3), twice, atol=1e-6)
+
+
+def test_guidance_ends_at_its_least_noise_level():
+    noisy = np.random.default_rng(3).standard_normal((1, 5, 2), dtype=np.float32)
+    asked = []
+
+    def plain(noisy, sigma):
+        asked.append(sigma)
+        return noisy * 0
+
+    guidance = Guidance(lambda noisy, sigma: noisy * 2, plain, 3.0, sigma_min=0.5)
+    np.testing.assert_allclose(guidance(noisy, 0.5), 6 * noisy, atol=1e-6)
+    np.testing.assert_allclose(guidance(noisy, 0.4), 2 * noisy)
+    assert asked == [0.5]

@@ -88,6 +88,7 @@ class Listening(Callback):
             denoiser.condition(conditioning),
             denoiser.condition(c.null_conditioning(conditioning)),
             self._config.guidance_scale,
+            self._config.guidance_sigma_min,
         )
         shape = (1, len(self._conditions), network.config.num_channels)
         noise = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
