@@ -8,7 +8,13 @@ import pytest
 pytest.importorskip("librosa", reason="needs the eval extra")
 
 from banso.eval.fit import Fit, measure_fit, rank
-from banso.eval.frechet import added, frechet_distance, frechet_interval, moments_of
+from banso.eval.frechet import (
+    added,
+    frechet_distance,
+    frechet_interval,
+    frechet_to_others,
+    moments_of,
+)
 from banso.eval.hearing import hear
 from banso.eval.pulse import downbeat_accent, downbeat_f1, tempo_of, tempo_stability
 from banso.eval.scoring import Reference
@@ -144,6 +150,25 @@ def test_key_comes_from_chords_else_from_notes_else_from_the_voice(sung):
     written = replace(both, sheet=LeadSheet(notes=notes))
     assert written.key_weights[[1, 8]] == pytest.approx([3, 1])
     assert replace(both, sheet=LeadSheet()).key_weights == pytest.approx(sung.pitch_class_weights)
+
+
+def test_distance_to_other_songs_forgives_what_is_the_songs_own():
+    rng = np.random.default_rng(5)
+    own = rng.normal(0, 1, (48, 1, 4))
+    every = [(mean + rng.normal(0, 1, (300, 4))).astype(np.float32) for mean in own]
+    songs, others = every[:24], every[24:]
+    true = [moments_of(song) for song in songs]
+    copies = [moments_of(song + 0.05) for song in songs]
+    # As good as true bands, but each with ways of its own.
+    fresh = [moments_of(song) for song in others]
+    dull = [moments_of(0.3 * song) for song in songs]
+    reference, copied, ours, poor = (
+        frechet_to_others(true, row, seed=1).estimate for row in (true, copies, fresh, dull)
+    )
+    assert copied == pytest.approx(reference, rel=0.1)
+    assert ours < 1.6 * reference
+    assert poor > 2 * reference
+    assert np.isnan(frechet_to_others(true[:3], copies[:3]).estimate)
 
 
 def test_frechet_distance_of_gaussians_is_the_textbooks():

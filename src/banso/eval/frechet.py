@@ -20,6 +20,7 @@ from banso.eval.statistics import Interval
 
 Matrix = NDArray[np.float64]
 _RESAMPLES = 200
+_LEAST_SONGS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +100,37 @@ def frechet_interval(
         drawn.append(frechet_distance(first, second))
     low, high = np.quantile(drawn, (0.025, 0.975))
     return Interval(frechet_distance(added(true), added(other)), float(low), float(high))
+
+
+def frechet_to_others(
+    true: Sequence[Moments], other: Sequence[Moments], *, seed: int = 0
+) -> Interval:
+    """Fréchet distance of bands from the true bands of *other* songs.
+
+    Against the true bands of the same songs, a copy with a small error is closer than any other
+    band could be that fits as well: loudness, instruments and room are the song's own. Here the
+    songs are split in two at random, and the bands of one half are measured against the true ones
+    of the other, as the distance is used for generators that have no target.
+
+    Args:
+        true: True bands, one per song.
+        other: Bands to measure, of the same songs in the same order.
+        seed: Of the 200 splits.
+
+    Returns:
+        Mean over the splits, and the range in which 95 % of them lie. Of fewer than four songs NaN.
+    """
+    if len(true) != len(other) or len(true) < _LEAST_SONGS:
+        return Interval(*[float("nan")] * 3)
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(_RESAMPLES):
+        order = rng.permutation(len(true))
+        half = len(true) // 2
+        reference = added([true[k] for k in order[:half]])
+        found.append(frechet_distance(reference, added([other[k] for k in order[half:]])))
+    low, high = np.quantile(found, (0.025, 0.975))
+    return Interval(float(np.mean(found)), float(low), float(high))
 
 
 def _gaussian(moments: Moments) -> tuple[Matrix, Matrix]:

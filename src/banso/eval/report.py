@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from banso.eval.frechet import frechet_interval
+from banso.eval.frechet import frechet_interval, frechet_to_others
 from banso.eval.scoring import METRICS, PROPERTIES
 from banso.eval.statistics import Interval, gap_closed, mean_interval, p_greater, separation
 from banso.eval.suite import Evaluation
@@ -57,6 +57,7 @@ class Report:
         tops: Share of voices whose own band is among the first, with interval, by row, then by how
             many are first.
         frechet: Distance of latents from those of the true bands, with interval, by row.
+        frechet_to_others: The same from the true bands of other songs.
         distances: The same by judges of sets, by judge, then by row.
     """
 
@@ -64,6 +65,7 @@ class Report:
     properties: Mapping[str, Mapping[str, Interval]]
     tops: Mapping[str, Mapping[int, Interval]]
     frechet: Mapping[str, Interval]
+    frechet_to_others: Mapping[str, Interval]
     distances: Mapping[str, Mapping[str, float]]
 
 
@@ -100,6 +102,11 @@ def digest(evaluation: Evaluation) -> Report:
             row: frechet_interval(true, every, seed=seed)
             for row, every in evaluation.moments.items()
             if true and row != "true"
+        },
+        frechet_to_others={
+            row: frechet_to_others(true, every, seed=seed)
+            for row, every in evaluation.moments.items()
+            if true
         },
         distances=evaluation.distances,
     )
@@ -166,6 +173,10 @@ def to_markdown(evaluation: Evaluation, report: Report) -> str:
             _top_table(report.tops),
         ),
         _section("Fréchet distance of latents from the true bands'", _distances(report.frechet)),
+        _section(
+            "Fréchet distance of latents from the true bands of other songs",
+            _distances(report.frechet_to_others),
+        ),
         *(
             _section(f"Distance from the true bands by {judge}", _plain_table(values))
             for judge, values in report.distances.items()
@@ -269,6 +280,7 @@ def _distances(frechet: Mapping[str, Interval]) -> str:
             "–" if np.isnan(codec) else f"{value.estimate / codec:.2f}",
         ]
         for row, value in frechet.items()
+        if np.isfinite(value.estimate)
     ]
     return table(["row", "distance", "times the codec's"], lines) if lines else ""
 
