@@ -137,6 +137,17 @@ def test_learned_mixing_starts_as_the_schedule():
     torch.testing.assert_close(learned.detach(), scheduled.expand_as(learned))
 
 
+@pytest.mark.parametrize("sigma", [1e-5, 1e5])
+def test_learned_mixing_can_be_trained_where_one_view_is_all(sigma):
+    attention = soft("learned")
+    x = torch.randn(1, 16, 8)
+    with torch.enable_grad():
+        for parameter in attention.parameters():
+            parameter.requires_grad_()
+        attention(x, x, x, torch.tensor([sigma])).square().mean().backward()
+    assert all(torch.isfinite(p.grad).all() for p in attention.parameters())
+
+
 def test_unknown_mixing_is_a_clear_error():
     with pytest.raises(ConfigError, match="magic"):
         soft("magic").share(torch.ones(1))

@@ -9,7 +9,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import logsigmoid, pad, scaled_dot_product_attention
 
 from banso.errors import ConfigError
 from banso.schedule import global_share
@@ -170,12 +170,12 @@ class SoftAlignmentAttention(nn.Module):
             Aligned context per frame [batch, frames, dim].
         """
         q, k, v = (split_heads(y, self.num_heads) for y in (self.query(x), keys, values))
-        share = self.share(sigma).to(x.dtype)[..., None, None]
+        far, near = (w.to(x.dtype)[..., None, None] for w in self._weights(sigma))
         context = torch.zeros_like(q)
         if self.mixing != "global_only":
-            context = (1 - share).sqrt() * self.local(q, k, v, mask)
+            context = near * self.local(q, k, v, mask)
         if self.mixing != "local_only":
-            context = context + share.sqrt() * self._global_view(q, k, v, mask)
+            context = context + far * self._global_view(q, k, v, mask)
         out: Tensor = self.project_out(merge_heads(context))
         return out
 
@@ -186,11 +186,24 @@ class SoftAlignmentAttention(nn.Module):
         if self.mixing == "scheduled_reverse":
             return 1 - torch.as_tensor(global_share(sigma))[:, None]
         if self.mixing == "learned":
-            return torch.sigmoid(self.slope * 2 * sigma.log()[:, None] + self.offset)
+            return torch.sigmoid(self._logit(sigma))
         constant = {"fixed": self.fixed_global, "local_only": 0.0, "global_only": 1.0}
         if self.mixing not in constant:
             raise ConfigError(f"mixing '{self.mixing}' is unknown")
         return torch.full_like(sigma[:, None], constant[self.mixing])
+
+    def _weights(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights of the global and of the local view, each [batch, heads or 1]."""
+        if self.mixing == "learned":
+            # Not the root of the share: where that is all or nothing, its gradient is infinite.
+            logit = self._logit(sigma)
+            return logsigmoid(logit).div(2).exp(), logsigmoid(-logit).div(2).exp()
+        share = self.share(sigma)
+        return share.sqrt(), (1 - share).sqrt()
+
+    def _logit(self, sigma: Tensor) -> Tensor:
+        """Log odds of the global view in learned mixing [batch, heads]."""
+        return self.slope * 2 * sigma.log()[:, None] + self.offset
 
     def _global_view(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         if self.rope:
