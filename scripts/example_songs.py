@@ -120,9 +120,11 @@ class ExampleSong:
 
     def lead_sheet(self) -> str:
         """Return the text of a `.banso.txt`."""
+        first = sum(beats for _, beats, _, _ in self.bars()[0])
+        pickup = f"pickup: {first:g}\n" if first < self.beats_per_bar else ""
         return (
             f"title: {self.title}\nkey: {self.key}\nmeter: {self.beats_per_bar}/4\n"
-            f"tempo: {self.bpm:g}\nstart: {START_SECONDS:g}\n\n{self.sheet.strip()}\n"
+            f"tempo: {self.bpm:g}\nstart: {START_SECONDS:g}\n{pickup}\n{self.sheet.strip()}\n"
         )
 
 
@@ -151,7 +153,7 @@ SAKURA = ExampleSong(
     """,
     singer="bank:erithacus",
     voice=replace(_HABITS, centre=58.0, vibrato_cents=22.0),
-    asks="a lead sheet typed by hand is obeyed",
+    asks="a lead sheet typed by hand is given",
     options={"style": "orchestral"},
     sheet="""
 [Sakura]
@@ -181,7 +183,7 @@ GREENSLEEVES = ExampleSong(
     """,
     singer="espeak:en-gb+m1",
     voice=replace(_HABITS, centre=52.0, vibrato_cents=18.0),
-    asks="the voice alone, minor, three beats",
+    asks="the voice alone, minor",
     options={"style": "acoustic"},
 )
 
@@ -206,8 +208,15 @@ LULLABY = ExampleSong(
     """,
     singer="espeak:de+f4",
     voice=replace(_HABITS, centre=65.0),
-    asks="the voice alone, a waltz",
+    # Without a sheet its three beats were heard as four, and the waltz came out in four.
+    asks="three beats and the tempo are given, chords are found",
     options={"style": "waltz"},
+    sheet="""
+| ? |
+| ? | ? | ? | ? | ? | ? | ? | ? |
+| ? | ? | ? | ? | ? | ? | ? | Eb |
+| Eb |
+""",
 )
 
 # English sea shanty, described at sea in 1839.
@@ -234,8 +243,10 @@ SAILOR = ExampleSong(
     """,
     singer="espeak:en-us+m3",
     voice=replace(_HABITS, centre=54.0, vibrato_cents=12.0, scoop=0.3, legato=0.7),
+    # Its tempo is heard at half, so a bar of the progression is two bars of the tune; with the
+    # tempo given (`--bpm 138`) bars were heard to begin two beats late.
     asks="a progression of chords is given",
-    options={"style": "rock", "chords": "Cm Cm Bb Bb Cm Cm Bb Cm"},
+    options={"style": "rock", "chords": "Cm | Bb | Cm | Bb Cm"},
 )
 
 # Ludwig van Beethoven (died 1827), Symphony no. 9, 1824; words by Friedrich Schiller (died 1805).
@@ -283,7 +294,7 @@ AURA_LEE = ExampleSong(
     """,
     singer="bank:dorodoro",
     voice=replace(_HABITS, centre=66.0, vibrato_cents=25.0),
-    asks="the voice alone, major, four beats",
+    asks="the voice alone, major",
     options={"style": "country"},
     # No words: na, ma, ya, ro.
     syllables=("な", "ま", "や", "ろ"),
