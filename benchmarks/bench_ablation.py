@@ -85,7 +85,6 @@ VARIANTS = {
     "global view only": Variant(replace(SMALL, mixing="global_only")),
     "no RoPE": Variant(replace(SMALL, rope=False)),
     "global view only, no RoPE": Variant(replace(SMALL, mixing="global_only", rope=False)),
-    "local view only, no RoPE": Variant(replace(SMALL, mixing="local_only", rope=False)),
     "FiLM averaged over time": Variant(replace(SMALL, film="song")),
     "hears the voice's latents": Variant(hears_latents=True),
 }

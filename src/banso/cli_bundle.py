@@ -76,6 +76,12 @@ def export(
         typer.Option(help="Data set that it was trained on, for the record; repeatable."),
     ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Override a setting of the sampler, such as sampler.num_steps=8."
+        ),
+    ] = None,
 ) -> None:
     """Write trained networks as a bundle, and check that its graphs equal them."""
     with reporting_errors():
@@ -88,6 +94,7 @@ def export(
             name=name,
             licence=licence,
             data=data or (),
+            overrides=overrides or (),
         )
         agreement = f"graphs within {parity.worst:.1g} of the networks"
         typer.echo(f"{bundle.folder}: {bundle.name} {bundle.hash}, {agreement}")

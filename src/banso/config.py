@@ -85,10 +85,10 @@ class DenoiserConfig:
 class SamplerConfig:
     """Defaults of the sampling loop; Karras et al. 2022, arXiv:2206.00364, equation 5."""
 
-    num_steps: int = 12
+    num_steps: int = 9
     guidance_scale: float = 2.0
     guidance_sigma_min: float = 1.0  # below this noise level there is no guidance
-    sigma_min: float = 0.03
+    sigma_min: float = 0.1
     sigma_max: float = 40.0
     rho: float = 7.0
     window_frames: int = 1_024  # 47.55 s
@@ -183,13 +183,26 @@ def load_config(path: Path | None = None, overrides: typing.Sequence[str] = ()) 
             raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    return from_dict(Experiment, _overridden(data, overrides))
+
+
+def with_overrides(experiment: Experiment, overrides: typing.Sequence[str]) -> Experiment:
+    """Change settings of an experiment by overrides such as `sampler.num_steps=8`.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    return from_dict(Experiment, _overridden(to_dict(experiment), overrides))
+
+
+def _overridden(data: dict[str, Any], overrides: typing.Sequence[str]) -> dict[str, Any]:
     for override in overrides:
         key, separator, text = override.partition("=")
         section, dot, name = key.partition(".")
         if not separator or not dot:
             raise ConfigError(f"'{override}' must look like train.batch_size=8")
         data.setdefault(section, {})[name] = _literal(text)
-    return from_dict(Experiment, data)
+    return data
 
 
 def from_dict(kind: type[ConfigT], data: dict[str, Any], where: str = "") -> ConfigT:

@@ -11,6 +11,7 @@ from banso.config import (
     from_record,
     load_config,
     to_dict,
+    with_overrides,
 )
 from banso.errors import ConfigError
 
@@ -79,10 +80,18 @@ def test_an_old_record_is_read_without_what_is_gone():
 
 
 def test_the_hash_follows_the_values():
-    assert config_hash(SamplerConfig()) == config_hash(SamplerConfig(num_steps=12))
-    assert config_hash(SamplerConfig()) != config_hash(SamplerConfig(num_steps=13))
+    assert config_hash(SamplerConfig()) == config_hash(SamplerConfig(num_steps=9))
+    assert config_hash(SamplerConfig()) != config_hash(SamplerConfig(num_steps=10))
 
 
 def test_frame_rate_is_derived():
     assert LatentFormat().frame_rate == pytest.approx(21.533, abs=1e-3)
     assert LatentFormat(sample_rate=48_000, hop_length=1_920).frame_rate == 25.0
+
+
+def test_an_experiment_is_changed_by_overrides():
+    experiment = load_config(overrides=["train.batch_size=3"])
+    changed = with_overrides(experiment, ["sampler.num_steps=5"])
+    assert (changed.sampler.num_steps, changed.train.batch_size) == (5, 3)
+    with pytest.raises(ConfigError, match="num_stepz"):
+        with_overrides(experiment, ["sampler.num_stepz=5"])

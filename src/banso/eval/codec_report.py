@@ -1,6 +1,5 @@
 """The codec of a bundle beside Opus: on held-out bands, and on stems of released songs."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from banso.errors import AudioError
 from banso.eval.codecs import Clip, Roundtrip, codec_table, compare_codecs, opus_codecs
+from banso.eval.report import write_json
 from banso.eval.sets import load_items
 from banso.eval.stems import STEM_RATE, load_stem_song
 
@@ -35,7 +35,7 @@ def report_codec(roundtrip: Roundtrip, clips: Sequence[Clip], out: Path, name: s
     content = {
         codec: {clip: asdict(row) for clip, row in rows.items()} for codec, rows in scores.items()
     }
-    (out / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(content, out / f"{name}.json")
     return text
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from banso.bundle import Bundle, DataSource, Manifest
-from banso.config import Experiment, config_hash, from_record
+from banso.config import Experiment, config_hash, from_record, with_overrides
 from banso.data.cache import load_styles
 from banso.data.manifest import MANIFEST_FILE, load_manifest, sha256_of
 from banso.errors import ConfigError
@@ -22,6 +22,7 @@ def release(
     name: str,
     licence: str,
     data: Sequence[Path] = (),
+    overrides: Sequence[str] = (),
 ) -> tuple[Bundle, Parity]:
     """Write the networks of two training runs as a bundle, and what they were made from.
 
@@ -33,21 +34,25 @@ def release(
         name: Of the model.
         licence: Of the weights.
         data: Data sets that it was trained on.
+        overrides: Settings of the sampler that were chosen since, such as `sampler.num_steps=8`.
 
     Returns:
         The bundle, and how closely it agrees with the networks.
 
     Raises:
-        ConfigError: If a checkpoint is missing.
+        ConfigError: If a checkpoint is missing, or what is overridden is no setting of the sampler.
         BundleError: If the graphs differ from the networks.
         DataError: If a data set has no manifest.
     """
     experiment = settings_of(denoiser)
+    for override in overrides:
+        if not override.startswith("sampler."):
+            raise ConfigError(f"'{override}' is no setting of the sampler; the networks are trained")
     facts = Manifest(
         name=name,
         licence=licence,
         created_from=commit(),
-        sampler=experiment.sampler,
+        sampler=with_overrides(experiment, overrides).sampler,
         styles=load_styles(Path(experiment.train.data)),
         data=tuple(source for folder in data for source in data_sources(folder)),
         training={
