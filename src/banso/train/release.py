@@ -47,7 +47,7 @@ def release(
     experiment = settings_of(denoiser)
     for override in overrides:
         if not override.startswith("sampler."):
-            raise ConfigError(f"'{override}' is no setting of the sampler; the networks are trained")
+            raise ConfigError(f"'{override}' is no setting of the sampler; the rest is trained")
     facts = Manifest(
         name=name,
         licence=licence,

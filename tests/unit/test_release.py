@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from banso.config import Experiment
+from banso.errors import ConfigError
+from banso.train import release as module
+
+pytestmark = pytest.mark.lab
+PATHS = Path("codec.ckpt"), Path("denoiser.ckpt"), Path("bundle")
+
+
+@pytest.fixture
+def written(monkeypatch):
+    facts = []
+    monkeypatch.setattr(module, "settings_of", lambda path: Experiment())
+    monkeypatch.setattr(module, "load_styles", lambda folder: ("pop-band",))
+    monkeypatch.setattr(module, "export_checkpoints", lambda *args: facts.append(args[-1]))
+    return facts
+
+
+def test_the_sampler_may_be_chosen_after_training(written):
+    module.release(*PATHS, name="a", licence="MIT", overrides=["sampler.num_steps=5"])
+    module.release(*PATHS, name="a", licence="MIT")
+    assert [facts.sampler.num_steps for facts in written] == [5, Experiment().sampler.num_steps]
+    assert written[0].sampler.guidance_scale == Experiment().sampler.guidance_scale
+
+
+def test_what_was_trained_cannot_be_chosen_afterwards(written):
+    with pytest.raises(ConfigError, match=r"denoiser\.rope"):
+        module.release(*PATHS, name="a", licence="MIT", overrides=["denoiser.rope=false"])
+    assert written == []
