@@ -61,8 +61,8 @@ def test_json_is_one_flat_object_for_one_file(vocals_file):
 
 def test_guidance_costs_a_second_evaluation(vocals_file):
     told = json.loads(run(vocals_file(), "--json", "--num-steps", 4, "--guidance-scale", 2).stdout)
-    # In each of the three windows, at the two of four noise levels that are at least 1.
-    assert told["num_evaluations"] == 3 * (4 + 2)
+    # In each of the three windows, at the three of four noise levels that are at least 1.
+    assert told["num_evaluations"] == 3 * (4 + 3)
 
 
 def test_a_folder_is_a_batch_and_own_results_are_left_out(vocals_file, tmp_path):
