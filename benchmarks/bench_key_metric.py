@@ -1,4 +1,4 @@
-"""Is key agreement a fair judge of real singing? The metric on pairs of a real voice and its own band.
+"""Is key agreement a fair judge of real singing? The metric on real voices and their own bands.
 
 The key of the voice, read from its recording, against the key of the band that was recorded with
 it: what a perfect accompaniment would score.
