@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from banso import conditioning as c
 from banso.codec.parameters import Parameters, expand
@@ -144,7 +145,7 @@ def train(
         fall = min(1.0, (1 - step / num_steps) / FALL_SHARE)
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * min(1, (step + 1) / WARMUP_STEPS) * fall
         first = step * config.batch_size
-        batch = collate([crops[first + k] for k in range(config.batch_size)])
+        batch = default_collate([crops[first + k] for k in range(config.batch_size)])
         # Whatever a variant draws on the way, the next step's noise is the same for all.
         torch.manual_seed(1_000_003 * variant.seed + step)
         with torch.autocast("cpu", torch.bfloat16):
@@ -166,7 +167,7 @@ def loss_of(network: DenoiserNetwork, batch: Batch, hearing: Hearing) -> Tensor:
     """Denoising error and the errors in naming chords and beats, as the denoiser is trained."""
     latents = hearing.latents(batch["parameters"])
     conditioning = hearing.conditioning(batch, latents)
-    sigma = draw_sigmas(len(latents), 0.0, 1.6, latents.device)
+    sigma = draw_sigmas(len(latents), TRAINING.sigma_mean, TRAINING.sigma_std, latents.device)
     encoding = network.encoder(conditioning)
 
     def denoise(noisy: Tensor, level: Tensor) -> Tensor:
@@ -174,7 +175,7 @@ def loss_of(network: DenoiserNetwork, batch: Batch, hearing: Hearing) -> Tensor:
 
     error = denoising_loss(denoise, latents, sigma, batch["known"]).mean()
     harmony, pulse = auxiliary_losses(encoding, batch["truth"])
-    return error + 0.2 * (harmony + pulse)
+    return error + TRAINING.auxiliary_weight * (harmony + pulse)
 
 
 @torch.no_grad()
@@ -260,11 +261,6 @@ def middle_crops(example: Example, kept: int) -> Batch:
         "others": cut(others),
         "hears_others": torch.zeros(len(places), dtype=torch.bool),
     }
-
-
-def collate(crops: Sequence[Batch]) -> Batch:
-    """Stack crops to a batch."""
-    return {name: torch.stack([crop[name] for crop in crops]) for name in crops[0]}
 
 
 def load_set(folder: Path) -> tuple[list[Example], dict[str, Stored]]:

@@ -81,8 +81,8 @@ def generate_latents(
         part = conditioning[window.start : window.stop]
         if window.num_known:
             part = with_known(part, Known(latents, mask))
-        guided = _guided(denoiser, part[None], config, count)
-        latents[~mask] = sample(guided, noise[None], sigmas, on_step)[0, ~mask]
+        network = guided(denoiser, part[None], config, count)
+        latents[~mask] = sample(network, noise[None], sigmas, on_step)[0, ~mask]
         latents = latents[: window.end - window.start]
         yield latents[window.num_known :].copy()
 
@@ -126,8 +126,8 @@ def fill_latents(
             on_progress((index + step / config.num_steps) / len(windows))
 
         part = with_known(conditioning[rows], Known(latents[rows], mask[rows]))
-        guided = _guided(denoiser, part[None], config, count)
-        latents[rows][missing] = sample(guided, noise[None, rows], sigmas, on_step)[0, missing]
+        network = guided(denoiser, part[None], config, count)
+        latents[rows][missing] = sample(network, noise[None, rows], sigmas, on_step)[0, missing]
         mask[window.start : window.end] = True
     on_progress(1.0)
     return latents
@@ -142,7 +142,7 @@ def noise_between(seed: int, first: int, last: int, num_channels: int) -> Sample
     return random.standard_normal((last - first, num_channels), np.float32)
 
 
-def _guided(
+def guided(
     denoiser: ConditionalDenoiser,
     conditioning: Samples,
     config: SamplerConfig,

@@ -40,6 +40,7 @@ _LATENCY = 32
 _GRID_SECONDS = 0.64
 # In which the room falls silent after one part, before the next one starts.
 _REST_SECONDS = 4.0
+_REST_TICKS = round(_REST_SECONDS * _TICKS_PER_SECOND)
 # A minute and a half takes seconds; but a machine that does much else may take minutes for it.
 _TIMEOUT_SECONDS = 1800
 
@@ -95,9 +96,8 @@ def write_midi(bands: Sequence[Band], period_seconds: float) -> mido.MidiFile:
     midi = mido.MidiFile(ticks_per_beat=_TICKS_PER_BEAT)
     free = [channel for channel in range(16) if channel != _DRUM_CHANNEL]
     period = round(period_seconds * _TICKS_PER_SECOND)
-    rest = round(_REST_SECONDS * _TICKS_PER_SECOND)
     for number, band in enumerate(bands):
-        start, end = number * period, (number + 1) * period - rest
+        start, end = number * period, (number + 1) * period - _REST_TICKS
         for track in band.tracks:
             channel = _DRUM_CHANNEL if track.is_drums else free.pop(0)
             midi.tracks.append(_midi_track(track, channel, start, end))
@@ -236,8 +236,7 @@ def _midi_track(track: Track, channel: int, start: int, end: int) -> mido.MidiTr
     silence = {"channel": channel, "control": _ALL_SOUND_OFF, "value": 0}
     midi.append(mido.Message("control_change", time=max(end - now, 0), **silence))
     # Keeps the player going, so that the file is long enough.
-    rest = round(_REST_SECONDS * _TICKS_PER_SECOND)
-    midi.append(mido.Message("control_change", time=rest, **silence))
+    midi.append(mido.Message("control_change", time=_REST_TICKS, **silence))
     return midi
 
 

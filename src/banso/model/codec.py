@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from banso.codec import parameters as p
@@ -279,19 +280,23 @@ def heard_difference(
 
 def _noise_membership() -> Tensor:
     """Which noise band each tone lies in [96, 32]."""
-    edges = p.band_edges_hz(p.NUM_NOISE_BANDS, 2 * p.SAMPLE_RATE / (2 * p.SYNTHESIS_HOP))
-    tones = p.tone_hz()[:, None]
-    inside = (tones >= edges[:-1]) & (tones < edges[1:])
-    return torch.from_numpy(inside.astype(np.float32))
+    return torch.from_numpy(_tones_inside(_edges_hz(p.NUM_NOISE_BANDS)))
 
 
 def _stereo_membership() -> tuple[Tensor, Tensor]:
     """Which share of each tone [96, 16] and noise band [32, 16] lies in each stereo band."""
-    minimum_hz = 2 * p.SAMPLE_RATE / (2 * p.SYNTHESIS_HOP)
-    stereo = p.band_edges_hz(p.NUM_STEREO_BANDS, minimum_hz)
-    noise = p.band_edges_hz(p.NUM_NOISE_BANDS, minimum_hz)
-    tones = p.tone_hz()[:, None]
-    inside = (tones >= stereo[:-1]) & (tones < stereo[1:])
+    stereo, noise = _edges_hz(p.NUM_STEREO_BANDS), _edges_hz(p.NUM_NOISE_BANDS)
     overlap = np.minimum(noise[1:, None], stereo[1:]) - np.maximum(noise[:-1, None], stereo[:-1])
     share = np.clip(overlap, 0, None) / np.diff(noise)[:, None]
-    return torch.from_numpy(inside.astype(np.float32)), torch.from_numpy(share.astype(np.float32))
+    return torch.from_numpy(_tones_inside(stereo)), torch.from_numpy(share.astype(np.float32))
+
+
+def _edges_hz(num_bands: int) -> NDArray[np.float64]:
+    """Edges of bands that the synthesis' window can resolve [bands + 1]."""
+    return p.band_edges_hz(num_bands, 2 * p.SAMPLE_RATE / (2 * p.SYNTHESIS_HOP))
+
+
+def _tones_inside(edges_hz: NDArray[np.float64]) -> NDArray[np.float32]:
+    """One where a tone lies in a band [96, bands], zero elsewhere."""
+    tones = p.tone_hz()[:, None]
+    return ((tones >= edges_hz[:-1]) & (tones < edges_hz[1:])).astype(np.float32)

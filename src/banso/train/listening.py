@@ -13,9 +13,10 @@ from banso.codec.parameters import SAMPLE_RATE, Parameters
 from banso.codec.synthesis import synthesize
 from banso.config import SamplerConfig
 from banso.data.cache import Example
+from banso.generation import EvaluationCount, guided
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
-from banso.sampler import Denoiser, Guidance, sample
+from banso.sampler import Denoiser, sample
 from banso.schedule import karras_sigmas
 
 Array = NDArray[np.float32]
@@ -83,13 +84,7 @@ class Listening(Callback):
         """Latents [1, frames, channels] from the first `kept` condition features of the song."""
         conditioning = np.zeros((1, len(self._conditions), c.NUM_CONDITIONS), dtype=np.float32)
         conditioning[0, :, :kept] = self._conditions[:, :kept]
-        denoiser = TorchDenoiser(network)
-        guidance = Guidance(
-            denoiser.condition(conditioning),
-            denoiser.condition(c.null_conditioning(conditioning)),
-            self._config.guidance_scale,
-            self._config.guidance_sigma_min,
-        )
+        guidance = guided(TorchDenoiser(network), conditioning, self._config, EvaluationCount())
         shape = (1, len(self._conditions), network.config.num_channels)
         noise = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         sigmas = karras_sigmas(
