@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import default_collate
 
 from banso import conditioning as c
 from banso.codec.parameters import Parameters, expand
@@ -137,15 +136,13 @@ def train(
     network = DenoiserNetwork(variant.config)
     average = copy.deepcopy(network).requires_grad_(False)
     config = replace(TRAINING, seed=variant.seed)
-    crops = CropDataset(hearing.examples(examples), config, num_steps * config.batch_size,
-                        augment=True)  # fmt: skip
+    batches = CropDataset(hearing.examples(examples), config, num_steps, augment=True)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, betas=(0.9, 0.98))
     start = time.monotonic()
     for step in range(num_steps):
         fall = min(1.0, (1 - step / num_steps) / FALL_SHARE)
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * min(1, (step + 1) / WARMUP_STEPS) * fall
-        first = step * config.batch_size
-        batch = default_collate([crops[first + k] for k in range(config.batch_size)])
+        batch = batches[step]
         # Whatever a variant draws on the way, the next step's noise is the same for all.
         torch.manual_seed(1_000_003 * variant.seed + step)
         with torch.autocast("cpu", torch.bfloat16):

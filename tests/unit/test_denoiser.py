@@ -5,7 +5,7 @@ torch = pytest.importorskip("torch")
 
 from banso.conditioning import CHORDS, KNOWN, NUM_CONDITIONS, VOCAL  # noqa: E402
 from banso.config import MIXINGS, DenoiserConfig, TrainConfig  # noqa: E402
-from banso.data.dataset import drop_conditions, known_mask  # noqa: E402
+from banso.data.dataset import kept_groups, known_masks  # noqa: E402
 from banso.model.denoiser import DenoiserNetwork, Hourglass  # noqa: E402
 from banso.schedule import preconditioning  # noqa: E402
 
@@ -148,23 +148,21 @@ def test_the_default_network_is_small_enough():
 
 def test_conditions_are_really_dropped():
     # Defect 4: in the published code the condition was never dropped, so guidance was untrained.
-    conditions = np.ones((8, KNOWN.start), np.float32)
-    random = np.random.default_rng(0)
+    draw = torch.Generator().manual_seed(0)
     config = TrainConfig(drop_all=0.2, drop_chords=0.5, drop_beats=0.3, drop_style=0.4)
-    kept = [drop_conditions(conditions, random, config) for _ in range(2_000)]
+    kept = kept_groups(2_000, config, draw, drop=True).numpy()
     nothing = np.mean([not k.any() for k in kept])
     assert nothing == pytest.approx(0.2, abs=0.03)
-    assert np.mean([k[:, CHORDS].any() for k in kept]) == pytest.approx(0.8 * 0.5, abs=0.04)
+    assert np.mean([k[CHORDS].any() for k in kept]) == pytest.approx(0.8 * 0.5, abs=0.04)
     # A group goes as a whole, flag and content, or stays as a whole; the voice goes only with all.
     for k in kept:
-        assert k[:, CHORDS].all() == k[:, CHORDS].any()
-        assert k[:, VOCAL].all() == k.any()
-    assert conditions.all()
+        assert k[CHORDS].all() == k[CHORDS].any()
+        assert k[VOCAL].all() == k.any()
+    assert kept_groups(5, config, draw, drop=False).all()
 
 
 def test_known_frames_in_training_leave_something_to_do():
-    random = np.random.default_rng(0)
-    masks = np.array([known_mask(64, random, 0.4) for _ in range(2_000)])
+    masks = known_masks(2_000, 64, 0.4, torch.Generator().manual_seed(0)).numpy()
     assert np.mean(masks.any(axis=1)) == pytest.approx(0.4, abs=0.04)
     assert not masks.all(axis=1).any()
     assert masks[masks.any(axis=1)][:, 0].all()

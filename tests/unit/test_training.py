@@ -67,7 +67,7 @@ def test_no_song_is_in_two_splits(monkeypatch):
     songs = [f"song-{i}" for i in range(300)]
     every = [example(f"{song}-{item:02d}", split_of(song)) for song in songs for item in range(3)]
     monkeypatch.setattr(loop, "load_cache", lambda folder: iter(every))
-    train, validation = loop._examples(TrainConfig())
+    train, validation = loop.load_examples(TrainConfig())
     names = [{e.item_id.rsplit("-", 1)[0] for e in part} for part in (train, validation)]
     assert names[0]
     assert names[1]
@@ -81,7 +81,7 @@ def test_held_out_songs_are_never_trained_on(monkeypatch, caplog):
 
     def cached(*splits):
         monkeypatch.setattr(loop, "load_cache", lambda folder: (songs[s] for s in splits))
-        return loop._examples(TrainConfig(data="some-cache"))
+        return loop.load_examples(TrainConfig(data="some-cache"))
 
     for splits in (("validation",), ("test",), ("test", "validation")):
         message = rf"some-cache holds no songs to train on, only .* {', '.join(splits)};"
@@ -101,9 +101,17 @@ def with_parts(name):
     return Example(name, "train", rows, conditions, ("drums", "bass"), (2 * rows))
 
 
+def crops_of_one(song, config):
+    """The crops of one batch, each as tensors of its own."""
+    batch = CropDataset([song], config, 1, augment=True)[0]
+    return [{n: value[i] for n, value in batch.items()} for i in range(config.batch_size)]
+
+
 def test_a_part_is_asked_for_by_name_and_the_others_are_heard_now_and_then():
-    config = TrainConfig(crop_frames=16, drop_all=0.2, drop_others=0.5, max_transpose=0)
-    crops = [CropDataset([with_parts("p")], config, 400, augment=True)[i] for i in range(400)]
+    config = TrainConfig(
+        batch_size=400, crop_frames=16, drop_all=0.2, drop_others=0.5, max_transpose=0
+    )
+    crops = crops_of_one(with_parts("p"), config)
     named = [crop["parts"].tolist() == [1, 1, 1, 0, 0] for crop in crops]
     assert np.mean(named) == pytest.approx(0.8, abs=0.06)
     assert np.mean([bool(crop["hears_others"]) for crop in crops]) == pytest.approx(0.4, abs=0.08)
@@ -114,10 +122,10 @@ def test_a_part_is_asked_for_by_name_and_the_others_are_heard_now_and_then():
 
 
 def test_the_whole_band_may_go_without_saying():
-    config = TrainConfig(crop_frames=16, drop_all=0.0, drop_parts=0.5)
+    config = TrainConfig(batch_size=200, crop_frames=16, drop_all=0.0, drop_parts=0.5)
     song = example("whole", "train")
     song = Example("w", "train", song.parameters, song.conditions + np.float16(1))
-    crops = [CropDataset([song], config, 200, augment=True)[i] for i in range(200)]
+    crops = crops_of_one(song, config)
     said = [bool(crop["parts"].any()) for crop in crops]
     assert np.mean(said) == pytest.approx(0.5, abs=0.1)
     assert all(crop["parts"].sum() in (0, 1 + len(PART_NAMES)) for crop in crops)
@@ -125,9 +133,10 @@ def test_the_whole_band_may_go_without_saying():
 
 
 def test_conditions_of_a_batch_stand_where_inference_puts_them():
-    config = TrainConfig(crop_frames=16, drop_all=0.0, drop_others=0.0, keep_known=0.0)
-    crop = CropDataset([with_parts("p")], config, 1, augment=True)[0]
-    batch = {name: value[None] for name, value in crop.items()}
+    config = TrainConfig(
+        batch_size=1, crop_frames=16, drop_all=0.0, drop_others=0.0, keep_known=0.0
+    )
+    batch = CropDataset([with_parts("p")], config, 1, augment=True)[0]
     latents, others = torch.randn(1, 16, 64), torch.randn(1, 16, 64)
     rows = assemble_batch(batch, latents, others)[0]
     assert rows[:, PARTS].tolist() == [[1, 1, 1, 0, 0]] * 16

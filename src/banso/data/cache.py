@@ -41,6 +41,7 @@ class Example:
         conditions: [frames, KNOWN.start]: voice, plan and style.
         parts: Which parts of `PART_NAMES` are to be played.
         others: [frames, NUM_PARAMETERS] of the parts that are there already; None for none.
+        vocals: [frames, NUM_PARAMETERS] of the voice, which the published network alone hears.
     """
 
     item_id: str
@@ -49,6 +50,7 @@ class Example:
     conditions: Array
     parts: tuple[str, ...] = c.PART_NAMES
     others: Array | None = None
+    vocals: Array | None = None
 
 
 def build_cache(items: Path, out: Path, styles: tuple[str, ...], workers: int = 2) -> int:

@@ -1,4 +1,8 @@
-"""Random crops of cached songs, transposed, with conditions dropped: what one step learns from."""
+"""Random crops of cached songs, transposed, with conditions dropped: what one step learns from.
+
+A batch is cut where the arrays lie, in memory or on a CUDA device: a crop of 48 s with everything
+about it is 3 MB, too much to be sent there anew for each step.
+"""
 
 from collections.abc import Sequence
 
@@ -15,76 +19,132 @@ from banso.config import TrainConfig
 from banso.data.cache import Example
 
 Array = NDArray[np.float32]
+Batch = dict[str, Tensor]
 
 # Weights of chord tones in a triad's shape; a fifth says less than a third.
 _MAJOR = np.array([1, -0.3, 0, -0.5, 1, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
 _MINOR = np.array([1, -0.3, 0, 1, -0.5, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
 
 
-class CropDataset(Dataset[dict[str, Tensor]]):
-    """An endless supply of crops; the same index and seed give the same crop.
+class CropDataset(Dataset[Batch]):
+    """An endless supply of batches of crops; the same index and seed give the same batch.
 
     Args:
         examples: Songs; those shorter than a crop are padded with silence.
-        config: Crop length and probabilities.
-        num_crops: What `len` says.
+        config: Crop length, batch size and probabilities.
+        num_batches: What `len` says.
         augment: Whether to transpose and to drop conditions.
+        device: Where the songs are held and the batches are made.
     """
 
     def __init__(
-        self, examples: Sequence[Example], config: TrainConfig, num_crops: int, *, augment: bool
+        self,
+        examples: Sequence[Example],
+        config: TrainConfig,
+        num_batches: int,
+        *,
+        augment: bool,
+        device: torch.device | str = "cpu",
     ) -> None:
-        self._examples, self._config = examples, config
-        self._num_crops, self._augment = num_crops, augment
-
-    def __len__(self) -> int:
-        return self._num_crops
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Crop `index` as tensors.
-
-        `parameters`, `conditions`, `truth` (conditions undropped), `known` mask, `parts` group [5],
-        and `others`, parameters of the parts already there (zeros if `hears_others` is False).
-        """
-        rng = np.random.default_rng((self._config.seed, index))
-        example = self._examples[int(rng.integers(len(self._examples)))]
-        size = self._config.crop_frames
-        start = int(rng.integers(max(1, len(example.parameters) - size + 1)))
-        rows = slice(start, start + size)
-        parameters = padded(example.parameters[rows], size)
-        truth = padded(example.conditions[rows], size)
-        others = np.zeros_like(parameters)
-        if example.others is not None:
-            others = padded(example.others[rows], size)
-        if self._augment and self._config.max_transpose:
-            limit = self._config.max_transpose
-            semitones = int(rng.integers(-limit, limit + 1))
-            parameters = transpose_parameters(parameters, semitones)
-            others = transpose_parameters(others, semitones)
-            truth = transpose_conditions(truth, semitones)
-        given = drop_conditions(truth, rng, self._config) if self._augment else truth
-        parts, hears_others = self._parts(example, given, rng)
-        known = known_mask(size, rng, self._config.keep_known if self._augment else 0.0)
-        return {
-            "parameters": torch.from_numpy(parameters),
-            "conditions": torch.from_numpy(given),
-            "truth": torch.from_numpy(truth),
-            "known": torch.from_numpy(known),
-            "parts": torch.from_numpy(parts),
-            "others": torch.from_numpy(others),
-            "hears_others": torch.tensor(hears_others),
+        self._config, self._num_batches, self._augment = config, num_batches, augment
+        self._device = torch.device(device)
+        self._lengths = torch.tensor([len(example.parameters) for example in examples])
+        self._rows = {
+            "parameters": Rows([e.parameters for e in examples], device),
+            "truth": Rows([e.conditions for e in examples], device),
+            "others": Rows([e.others for e in examples], device),
+            "vocals": Rows([e.vocals for e in examples], device),
+        }
+        self._parts = torch.from_numpy(np.stack([c.part_row(e.parts) for e in examples]))
+        self._whole = torch.tensor([len(e.parts) == len(c.PART_NAMES) for e in examples])
+        self._accompanied = torch.tensor([e.others is not None for e in examples])
+        limit = config.max_transpose if augment else 0
+        self._columns = {
+            width: torch.stack([columns(s) for s in range(-limit, limit + 1)]).to(device)
+            for width, columns in (
+                (p.NUM_PARAMETERS, parameter_columns),
+                (c.KNOWN.start, condition_columns),
+            )
         }
 
-    def _parts(
-        self, example: Example, given: Array, rng: np.random.Generator
-    ) -> tuple[Array, bool]:
+    def __len__(self) -> int:
+        return self._num_batches
+
+    def __getitem__(self, index: int) -> Batch:
+        """Batch `index` as tensors [batch, ...] on the device.
+
+        `parameters`, `conditions`, `truth` (conditions undropped), `known` mask, `parts` group [5],
+        `others`, parameters of the parts already there (zeros if `hears_others` is False), and,
+        where the songs have them, `vocals`, parameters of the voice.
+        """
+        config, size = self._config, self._config.crop_frames
+        draw = torch.Generator().manual_seed(1_000_003 * config.seed + index)
+        chosen = torch.randint(len(self._lengths), (config.batch_size,), generator=draw)
+        room = (self._lengths[chosen] - size + 1).clamp(min=1)
+        start = (torch.rand(config.batch_size, generator=draw) * room).long()
+        steps = len(self._columns[p.NUM_PARAMETERS])
+        shift = torch.randint(steps, (config.batch_size,), generator=draw)
+        batch = {
+            name: self._moved(rows.crops(chosen, start, size), shift)
+            for name, rows in self._rows.items()
+            if name != "vocals" or rows.any
+        }
+        kept = kept_groups(config.batch_size, config, draw, drop=self._augment)
+        batch["conditions"] = batch["truth"] * self._sent(kept)[:, None]
+        parts, hears_others = self._told(chosen, kept, draw)
+        known = known_masks(
+            config.batch_size, size, config.keep_known if self._augment else 0.0, draw
+        )
+        batch |= {"known": known, "parts": parts, "hears_others": hears_others}
+        return {name: self._sent(value) for name, value in batch.items()}
+
+    def _moved(self, rows: Tensor, shift: Tensor) -> Tensor:
+        """Transpose [batch, frames, width]; the column after the last one is silence."""
+        columns = self._columns[rows.shape[-1]][self._sent(shift)]
+        silence = torch.nn.functional.pad(rows, (0, 1))
+        return silence.gather(2, columns[:, None].expand(-1, rows.shape[1], -1)).float()
+
+    def _sent(self, value: Tensor) -> Tensor:
+        return value.to(self._device, non_blocking=True)
+
+    def _told(self, chosen: Tensor, kept: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
         """Say which parts to play, and whether the others are heard; nothing if all is dropped."""
-        whole = len(example.parts) == len(c.PART_NAMES)
-        unsaid = whole and (not self._augment or rng.random() < self._config.drop_parts)
-        deaf = example.others is None or (self._augment and rng.random() < self._config.drop_others)
-        if unsaid or not given.any():
-            return np.zeros(c.PARTS.stop - c.PARTS.start, dtype=np.float32), False
-        return c.part_row(example.parts), not deaf
+        config, chance = self._config, torch.rand(2, len(chosen), generator=draw)
+        if not self._augment:
+            chance[0], chance[1] = 0, 1  # never said if it is all, always heard
+        silent = (self._whole[chosen] & (chance[0] < config.drop_parts)) | (kept.sum(1) == 0)
+        heard = self._accompanied[chosen] & (chance[1] >= config.drop_others) & ~silent
+        return self._parts[chosen] * ~silent[:, None], heard
+
+
+class Rows:
+    """Arrays [frames, width] of many songs in one, half precision, from which crops are gathered.
+
+    Args:
+        arrays: One for each song; None where a song has none, which crops to zeros.
+        device: Where they are held.
+    """
+
+    def __init__(
+        self, arrays: Sequence[NDArray[np.float16] | None], device: torch.device | str
+    ) -> None:
+        there = [array for array in arrays if array is not None]
+        self.any = bool(there)
+        width = there[0].shape[1] if there else p.NUM_PARAMETERS
+        # The first row is silence; what lies outside a song points there.
+        silence = np.zeros((1, width), dtype=np.float16)
+        joined = np.concatenate([silence, *(array.astype(np.float16) for array in there)])
+        self._rows = torch.from_numpy(joined).to(device)
+        lengths = np.array([0 if array is None else len(array) for array in arrays])
+        self._first = torch.from_numpy(1 + np.cumsum(lengths) - lengths)
+        self._lengths = torch.from_numpy(lengths)
+
+    def crops(self, chosen: Tensor, start: Tensor, size: int) -> Tensor:
+        """Crops [batch, size, width] of some songs [batch] from some frames [batch] on."""
+        place = start[:, None] + torch.arange(size)
+        inside = place < self._lengths[chosen][:, None]
+        rows = torch.where(inside, self._first[chosen][:, None] + place, 0)
+        return self._rows[rows.to(self._rows.device)]
 
 
 def triads(chords: Array) -> NDArray[np.int64]:
@@ -98,61 +158,75 @@ def triads(chords: Array) -> NDArray[np.int64]:
     return np.where(tones.sum(axis=1) > 0, score.argmax(axis=1), 24).astype(np.int64)
 
 
-def transpose_parameters(packed: Array, semitones: int) -> Array:
-    """Move the tones of packed parameters [frames, 448] by semitones; noise stays."""
-    unpacked = p.Parameters.from_array(packed)
-    return p.Parameters(
-        _shifted(unpacked.tone_level, semitones),
-        _shifted(unpacked.tone_cents, semitones),
-        unpacked.noise_level,
-        unpacked.pan,
-        unpacked.side_level,
-    ).to_array()
+def parameter_columns(semitones: int) -> Tensor:
+    """Where each of the 448 numbers of a frame comes from if its tones move; noise stays.
+
+    Returns:
+        [448]; 448 for what comes in at the end of the scale, which is silent.
+    """
+    columns = np.arange(p.NUM_PARAMETERS)
+    scales = columns[: (p.TONES_PER_FRAME + 1) * p.NUM_TONES].reshape(-1, p.NUM_TONES)
+    scales[:] = _shifted(scales, semitones, p.NUM_PARAMETERS)
+    return torch.from_numpy(columns)
 
 
-def transpose_conditions(conditions: Array, semitones: int) -> Array:
-    """Move voice and chords of conditions [frames, features] by semitones."""
-    moved = conditions.copy()
-    vocal = moved[:, c.VOCAL.start + 1 : c.VOCAL.stop]
-    vocal[:, features.PITCH] = _shifted(vocal[:, features.PITCH], semitones)
-    vocal[:, features.CHROMA] = np.roll(vocal[:, features.CHROMA], semitones, axis=1)
+def condition_columns(semitones: int) -> Tensor:
+    """Where each condition comes from if voice and chords move; the others stay.
+
+    Returns:
+        [KNOWN.start]; `KNOWN.start` for what comes in at the end of the scale.
+    """
+    columns = np.arange(c.KNOWN.start)
+    vocal = columns[c.VOCAL.start + 1 : c.VOCAL.stop]
+    vocal[features.PITCH] = _shifted(vocal[features.PITCH], semitones, c.KNOWN.start)
+    vocal[features.CHROMA] = np.roll(vocal[features.CHROMA], semitones)
     for first in (c.CHORDS.start + 1, c.CHORDS.start + 13):
         part = slice(first, first + 12)
-        moved[:, part] = np.roll(moved[:, part], semitones, axis=1)
-    return moved
+        columns[part] = np.roll(columns[part], semitones)
+    return torch.from_numpy(columns)
 
 
-def drop_conditions(conditions: Array, rng: np.random.Generator, config: TrainConfig) -> Array:
-    """Take away each group on its own, or all at once for guidance."""
-    kept = conditions.copy()
-    if rng.random() < config.drop_all:
-        kept[:] = 0
+def kept_groups(num: int, config: TrainConfig, draw: torch.Generator, *, drop: bool) -> Tensor:
+    """Which conditions [num, KNOWN.start] are told: each group on its own, or none, for guidance.
+
+    Args:
+        num: How many crops.
+        config: Probabilities.
+        draw: Source of chance.
+        drop: False tells everything.
+    """
+    kept = torch.ones(num, c.KNOWN.start)
+    if not drop:
         return kept
-    groups = ((c.CHORDS, config.drop_chords), (c.BEATS, config.drop_beats))
-    for group, probability in (*groups, (c.STYLE, config.drop_style)):
-        if rng.random() < probability:
-            kept[:, group] = 0
+    groups = (
+        (slice(None), config.drop_all),
+        (c.CHORDS, config.drop_chords),
+        (c.BEATS, config.drop_beats),
+        (c.STYLE, config.drop_style),
+    )
+    for group, probability in groups:
+        kept[:, group] *= (torch.rand(num, 1, generator=draw) >= probability).float()
     return kept
 
 
-def known_mask(size: int, rng: np.random.Generator, probability: float) -> NDArray[np.bool_]:
-    """Which frames [size] are given: often none, else a beginning, or all but a middle part."""
-    mask = np.zeros(size, dtype=bool)
-    if rng.random() < probability:
-        first = int(rng.integers(1, size * 3 // 4))
-        mask[:first] = True
-        if rng.random() < 0.3:
-            mask[int(rng.integers(first + 1, size + 1)) :] = True
-    return mask
+def known_masks(num: int, size: int, probability: float, draw: torch.Generator) -> Tensor:
+    """Which frames [num, size] are given: none, or a beginning, or all but a middle part."""
+    given, both_sides, first, second = torch.rand(4, num, 1, generator=draw)
+    begin = 1 + (first * (size * 3 // 4 - 1)).long()
+    end = begin + 1 + (second * (size - begin)).long()
+    end = torch.where(both_sides < 0.3, end, size)
+    frame = torch.arange(size)
+    known: Tensor = (given < probability) & ((frame < begin) | (frame >= end))
+    return known
 
 
-def _shifted(rows: Array, semitones: int) -> Array:
-    """Shift the last axis upwards, zeros coming in."""
+def _shifted(rows: NDArray[np.int64], semitones: int, silent: int) -> NDArray[np.int64]:
+    """Shift the last axis upwards, a silent column coming in."""
     moved = np.roll(rows, semitones, axis=-1)
     if semitones > 0:
-        moved[..., :semitones] = 0
+        moved[..., :semitones] = silent
     elif semitones < 0:
-        moved[..., semitones:] = 0
+        moved[..., semitones:] = silent
     return moved
 
 

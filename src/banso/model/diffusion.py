@@ -26,7 +26,11 @@ def draw_sigmas(num: int, mean: float, std: float, device: torch.device) -> Tens
 
 
 def denoising_loss(
-    denoise: Callable[[Tensor, Tensor], Tensor], latents: Tensor, sigma: Tensor, known: Tensor
+    denoise: Callable[[Tensor, Tensor], Tensor],
+    latents: Tensor,
+    sigma: Tensor,
+    known: Tensor,
+    noise: Tensor | None = None,
 ) -> Tensor:
     """Weighted squared error over the frames that are not known.
 
@@ -35,12 +39,14 @@ def denoising_loss(
         latents: Clean latents [batch, frames, channels].
         sigma: Levels [batch].
         known: [batch, frames], True where the latents are given to the network.
+        noise: Unit Gaussian like the latents; None draws it.
 
     Returns:
         Error of each item [batch]; 1 for a network that outputs nothing, on unit latents.
     """
     level = sigma[:, None, None]
-    denoised = denoise(latents + level * torch.randn_like(latents), sigma).float()
+    noise = torch.randn_like(latents) if noise is None else noise
+    denoised = denoise(latents + level * noise, sigma).float()
     weight = preconditioning(level).out ** -2
     squared = (weight * (denoised - latents).square()).mean(-1)
     free = (~known).float()

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=torch.nn.Module)
 ConfigT = TypeVar("ConfigT")
 
-_VALIDATION_CROPS = 32
+_VALIDATION_CROPS = 64
 _COMPONENT_FRAMES = 60_000
 
 
@@ -47,7 +47,7 @@ def fit_codec(experiment: Experiment, *, resume: bool = False) -> Path:
     """
     config = experiment.train
     module = CodecModule(experiment)
-    examples = _examples(config)
+    examples = load_examples(config)
     if not resume and not config.start_from:
         held = module.model.start_from_components(_frames(examples[0], config.seed))
         logger.info("principal components hold %.1f %% of the variance", 100 * held)
@@ -74,7 +74,7 @@ def fit_denoiser(experiment: Experiment, codec: Path, *, resume: bool = False) -
     """
     trained = load_codec(codec)
     module = DenoiserModule(experiment, trained)
-    examples = _examples(experiment.train)
+    examples = load_examples(experiment.train)
     listening = Listening(trained, examples[1][0], experiment.sampler)
     return _fit(module, experiment.train, examples, resume, [listening])
 
@@ -93,6 +93,11 @@ def load_denoiser(path: Path) -> DenoiserNetwork:
         return _from_bundle(DenoiserNetwork, load_bundle(path).manifest.denoiser, path)
     state, experiment = _load(path)
     return _filled(DenoiserNetwork(experiment.denoiser), state)
+
+
+def load_settings(path: Path) -> Experiment:
+    """Return the settings that a checkpoint was trained with."""
+    return _load(path)[1]
 
 
 def save_weights(module: L.LightningModule, path: Path) -> None:
@@ -175,10 +180,20 @@ def _fit(
 ) -> Path:
     if config.start_from and not resume:
         take_over(module.model, Path(config.start_from))
-    num_crops = config.max_steps * config.batch_size
-    training = CropDataset(examples[0], config, num_crops, augment=True)
-    held_out = CropDataset(examples[1], config, _VALIDATION_CROPS, augment=False)
+    training, held_out = crops_of(examples[0], examples[1], config)
     return fit_module(module, config, training, held_out, resume=resume, callbacks=callbacks)
+
+
+def crops_of(
+    training: Sequence[Example], validation: Sequence[Example], config: TrainConfig
+) -> tuple[CropDataset, CropDataset]:
+    """Return batches to learn from and batches to measure on, made where training computes."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    measured = -(-_VALIDATION_CROPS // config.batch_size)
+    return (
+        CropDataset(training, config, config.max_steps, augment=True, device=device),
+        CropDataset(validation, config, measured, augment=False, device=device),
+    )
 
 
 def fit_module(
@@ -195,8 +210,8 @@ def fit_module(
     Args:
         module: What to train, and how.
         config: Time, batches, seed, and the run's folder.
-        training: Crops to learn from.
-        validation: Crops to measure on.
+        training: Batches to learn from.
+        validation: Batches to measure on.
         resume: Whether to go on from the run's last checkpoint.
         callbacks: Of Lightning, besides time and averaging.
 
@@ -231,14 +246,14 @@ def fit_module(
         enable_checkpointing=False,
         enable_model_summary=False,
     )
-    loaders = _loader(training, config), _loader(validation, config)
+    loaders = _loader(training), _loader(validation)
     trainer.fit(module, *loaders, ckpt_path=str(last) if resume else None)
     final = folder / "final.ckpt"
     save_weights(module, final)
     return final
 
 
-def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
+def load_examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     """Songs to train on and songs to validate on; songs of the test split are neither."""
     every = list(load_cache(Path(config.data)))
     train = [e for e in every if e.split == "train"]
@@ -254,8 +269,8 @@ def _examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     return train, validation or train
 
 
-def _loader(dataset: Dataset[Batch], config: TrainConfig) -> DataLoader[Batch]:
-    return DataLoader(dataset, config.batch_size, num_workers=config.loader_workers)
+def _loader(batches: Dataset[Batch]) -> DataLoader[Batch]:
+    return DataLoader(batches, batch_size=None)
 
 
 def _frames(examples: Sequence[Example], seed: int) -> torch.Tensor:

@@ -104,9 +104,8 @@ class DenoiserModule(L.LightningModule):
             partial["conditions"][..., kept:] = 0
             conditioning = assemble_batch(partial, latents, others)
             encoding = self.model.encoder(conditioning)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(batch_idx)
-                loss = self._denoising(latents, sigma, conditioning, encoding, batch["known"])
+            noise = fixed_noise(latents, batch_idx)
+            loss = self._denoising(latents, sigma, conditioning, encoding, batch["known"], noise)
             harmony, pulse = auxiliary_losses(encoding, batch["truth"])
             self.log(f"validation_{name}", loss.mean(), prog_bar=True)
             self.log_dict({f"harmony_{name}": harmony, f"pulse_{name}": pulse})
@@ -122,11 +121,17 @@ class DenoiserModule(L.LightningModule):
         conditioning: Tensor,
         encoding: Encoding,
         known: Tensor,
+        noise: Tensor | None = None,
     ) -> Tensor:
         def denoise(noisy: Tensor, level: Tensor) -> Tensor:
             return keep_known(self.model.hourglass(noisy, level, encoding), conditioning)
 
-        return denoising_loss(denoise, latents, sigma, known)
+        return denoising_loss(denoise, latents, sigma, known, noise)
+
+
+def fixed_noise(like: Tensor, seed: int) -> Tensor:
+    """Unit Gaussian of a tensor's shape, the same on every device; no other chance is touched."""
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
 
 
 def assemble_batch(batch: Batch, latents: Tensor, others: Tensor) -> Tensor:

@@ -8,71 +8,23 @@ References:
     signal-to-noise ratio).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from banso.codec.analysis import analyze
-from banso.config import Experiment, TrainConfig, to_dict
-from banso.data.cache import Array, load_cache, load_vocals
-from banso.data.dataset import padded, transpose_parameters
+from banso.config import Experiment, to_dict
+from banso.data.cache import Example, load_cache, load_vocals
 from banso.errors import DataError
 from banso.model.codec import CodecVAE
 from banso.model.published import NUM_STEPS, PublishedNetwork, cosine_alphas, probe
-from banso.train.loop import fit_module, load_codec
-from banso.train.module import Batch, optimizer_of
+from banso.train.loop import crops_of, fit_module, load_codec
+from banso.train.module import Batch, fixed_noise, optimizer_of
 
-_VALIDATION_CROPS = 32
 _MOST_WEIGHT = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A band and its voice, both as packed parameters [frames, NUM_PARAMETERS] of the codec."""
-
-    band: Array
-    vocals: Array
-
-
-class PairCrops(Dataset[Batch]):
-    """An endless supply of crops of pairs; the same index and seed give the same crop.
-
-    Args:
-        pairs: Those shorter than a crop are padded with silence.
-        config: Crop length, seed and how far to transpose.
-        num_crops: What `len` says.
-        augment: Whether to transpose.
-    """
-
-    def __init__(
-        self, pairs: Sequence[Pair], config: TrainConfig, num_crops: int, *, augment: bool
-    ) -> None:
-        self._pairs, self._config = pairs, config
-        self._num_crops, self._augment = num_crops, augment
-
-    def __len__(self) -> int:
-        return self._num_crops
-
-    def __getitem__(self, index: int) -> Batch:
-        """Crop `index`: `parameters` and `vocals`, each [crop frames, NUM_PARAMETERS]."""
-        rng = np.random.default_rng((self._config.seed, index))
-        pair = self._pairs[int(rng.integers(len(self._pairs)))]
-        size, limit = self._config.crop_frames, self._config.max_transpose
-        start = int(rng.integers(max(1, len(pair.band) - size + 1)))
-        semitones = int(rng.integers(-limit, limit + 1)) if self._augment else 0
-        rows = {"parameters": pair.band, "vocals": pair.vocals}
-        return {
-            name: torch.from_numpy(
-                transpose_parameters(padded(whole[start : start + size], size), semitones)
-            )
-            for name, whole in rows.items()
-        }
 
 
 class PublishedModule(L.LightningModule):
@@ -108,10 +60,8 @@ class PublishedModule(L.LightningModule):
         """The same at fixed steps and noise."""
         latents, vocals = self._latents(batch)
         steps = torch.linspace(0, NUM_STEPS - 1, len(latents), device=self.device).long()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(batch_idx)
-            noise = torch.randn(latents.shape).to(self.device)
-        self.log("validation", self._error(latents, vocals, steps, noise).mean(), prog_bar=True)
+        error = self._error(latents, vocals, steps, fixed_noise(latents, batch_idx))
+        self.log("validation", error.mean(), prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; the time budget sets its rate."""
@@ -151,28 +101,21 @@ def fit_published(experiment: Experiment, codec: Path, *, resume: bool = False) 
     config = experiment.train
     pairs = load_pairs(Path(config.data))
     module = PublishedModule(experiment, load_codec(codec))
-    num_crops = config.max_steps * config.batch_size
-    held_out = pairs["validation"] or pairs["train"]
-    return fit_module(
-        module,
-        config,
-        PairCrops(pairs["train"], config, num_crops, augment=True),
-        PairCrops(held_out, config, _VALIDATION_CROPS, augment=False),
-        resume=resume,
-    )
+    training, held_out = crops_of(pairs["train"], pairs["validation"] or pairs["train"], config)
+    return fit_module(module, config, training, held_out, resume=resume)
 
 
-def load_pairs(cache: Path) -> dict[str, list[Pair]]:
+def load_pairs(cache: Path) -> dict[str, list[Example]]:
     """Read whole bands and their voices, by split; songs of the test split are left out.
 
     Raises:
         DataError: If no song to train on has its voice encoded.
     """
-    pairs: dict[str, list[Pair]] = {"train": [], "validation": []}
+    pairs: dict[str, list[Example]] = {"train": [], "validation": []}
     for example in load_cache(cache):
         vocals = load_vocals(cache, example.item_id)
         if vocals is not None and example.split in pairs:
-            pairs[example.split].append(Pair(example.parameters, vocals))
+            pairs[example.split].append(dataclasses.replace(example, vocals=vocals))
     if not pairs["train"]:
         raise DataError(f"{cache} holds no encoded voices; run banso prepare cache --vocals")
     return pairs
