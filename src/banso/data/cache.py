@@ -136,12 +136,18 @@ def load_vocals(folder: Path, item_id: str) -> Array | None:
 def _encode_vocals(folder: Path, out: Path) -> bool:
     voice = _at_codec_rate(read_audio(folder / "vocals.flac").to_stereo())
     whole = voice.shape[1] // HOP_LENGTH * HOP_LENGTH
-    target = _vocals_path(out, folder.name)
+    save_vocals(out, folder.name, analyze(voice[:, :whole]).to_array())
+    return True
+
+
+def save_vocals(folder: Path, item_id: str, parameters: NDArray[np.float32]) -> None:
+    """Write a voice [frames, NUM_PARAMETERS] where `load_vocals` finds it, in half precision."""
+    target = _vocals_path(folder, item_id)
+    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".tmp")
     with partial.open("wb") as file:
-        np.save(file, analyze(voice[:, :whole]).to_array().astype(np.float16), allow_pickle=False)
+        np.save(file, parameters.astype(np.float16), allow_pickle=False)
     partial.replace(target)
-    return True
 
 
 def _vocals_path(out: Path, item_id: str) -> Path:
@@ -225,16 +231,22 @@ def load_cache(folder: Path, split: str | None = None) -> Iterator[Example]:
     if not paths:
         raise DataError(f"no encoded items in {folder}; run banso prepare with --cache first")
     for path in paths:
-        with np.load(path, allow_pickle=False) as arrays:
-            if split in (None, str(arrays["split"])):
-                yield Example(
-                    path.stem,
-                    str(arrays["split"]),
-                    arrays["parameters"],
-                    arrays["conditions"],
-                    tuple(arrays["parts"].tolist()) if "parts" in arrays else c.PART_NAMES,
-                    arrays.get("others"),
-                )
+        example = load_example(path)
+        if split in (None, example.split):
+            yield example
+
+
+def load_example(path: Path) -> Example:
+    """Read one file of a cache."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return Example(
+            path.stem,
+            str(arrays["split"]),
+            arrays["parameters"],
+            arrays["conditions"],
+            tuple(arrays["parts"].tolist()) if "parts" in arrays else c.PART_NAMES,
+            arrays.get("others"),
+        )
 
 
 def load_styles(folder: Path) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A training run as long as its time budget: learning rate, checkpoints and stop by the clock."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from banso.config import TrainConfig
+
+logger = logging.getLogger(__name__)
 
 LAST = "last.ckpt"
 
@@ -79,3 +82,13 @@ class TimeBudget(Callback):
         """Go on counting where the checkpoint stopped."""
         self._spent_seconds = float(state_dict["spent_seconds"])
         self._last_save = self._spent_seconds
+
+
+class ValidationLog(Callback):
+    """Says in one line what each validation found."""
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log all that was measured last, in training and validation."""
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        text = ", ".join(f"{name} {value:.4f}" for name, value in sorted(found.items()))
+        logger.info("step %d: %s", trainer.global_step, text)

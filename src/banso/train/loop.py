@@ -1,6 +1,7 @@
 """Train the codec or the denoiser from cached data to a checkpoint; the same on CPU and CUDA."""
 
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ from banso.data.dataset import CropDataset
 from banso.errors import ConfigError, DataError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork
-from banso.train.budget import LAST, TimeBudget
+from banso.train.budget import LAST, TimeBudget, ValidationLog
 from banso.train.bundle_weights import read_weights
 from banso.train.listening import Listening
 from banso.train.module import Batch, CodecModule, DenoiserModule
@@ -188,11 +189,10 @@ def crops_of(
     training: Sequence[Example], validation: Sequence[Example], config: TrainConfig
 ) -> tuple[CropDataset, CropDataset]:
     """Return batches to learn from and batches to measure on, made where training computes."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     measured = -(-_VALIDATION_CROPS // config.batch_size)
     return (
-        CropDataset(training, config, config.max_steps, augment=True, device=device),
-        CropDataset(validation, config, measured, augment=False, device=device),
+        CropDataset(training, config, config.max_steps, augment=True, device=_device()),
+        CropDataset(validation, config, measured, augment=False, device=_device()),
     )
 
 
@@ -222,6 +222,7 @@ def fit_module(
         ConfigError: If there is nothing to resume.
     """
     L.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision("high")
     folder = Path(config.run)
     folder.mkdir(parents=True, exist_ok=True)
     last = folder / LAST
@@ -233,8 +234,10 @@ def fit_module(
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_epochs=-1,
         callbacks=[
-            EMAWeightAveraging(decay=config.ema_decay),
+            # Without a device it would average in main memory, at the cost of a step.
+            EMAWeightAveraging(device=_device(), decay=config.ema_decay),
             TimeBudget(config, folder),
+            ValidationLog(),
             *callbacks,
         ],
         logger=TensorBoardLogger(str(folder), name="", version=""),
@@ -245,6 +248,7 @@ def fit_module(
         gradient_clip_val=1.0,
         enable_checkpointing=False,
         enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
     )
     loaders = _loader(training), _loader(validation)
     trainer.fit(module, *loaders, ckpt_path=str(last) if resume else None)
@@ -267,6 +271,11 @@ def load_examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     if not validation:
         logger.warning("no songs to validate on: losses are of the songs that are trained on")
     return train, validation or train
+
+
+def _device() -> torch.device:
+    """Where a trainer that chooses for itself computes."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _loader(batches: Dataset[Batch]) -> DataLoader[Batch]:

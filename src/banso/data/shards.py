@@ -1,0 +1,160 @@
+"""Cached arrays in a tenth of their size, to carry them to another machine and back.
+
+A crop of training needs no more of a number than can be heard: numbers are rounded to 7 bits, in
+steps far below the codec's own error, tones that nobody hears are silent, and what is left is
+packed by LZMA, one file an item, in folders of a given size. Not meant for evaluation.
+"""
+
+import io
+import lzma
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banso.codec import parameters as p
+from banso.data.cache import load_example, load_vocals, save_example, save_vocals
+from banso.errors import DataError
+
+SUFFIX = ".xz"
+
+# Steps of levels (a hundredth is a tenth of a loudness step that can be heard), of cents and pan
+# in parts of 1, and of conditions, whose largest number is below 2.
+_STEPS = np.repeat(
+    np.array([0.01, 1 / 32, 0.0125, 1 / 16, 1 / 64], dtype=np.float32), np.array(p.SIZES)
+)
+_CONDITION_STEP = 1 / 63
+_SILENT = 0.03  # level: -102 dB
+_TONES = slice(0, p.TONES_PER_FRAME * p.NUM_TONES)
+_CENTS = slice(_TONES.stop, _TONES.stop + p.NUM_TONES)
+
+Small = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What was packed.
+
+    Attributes:
+        num_items: How many files.
+        num_bytes: Size of each folder.
+    """
+
+    num_items: int
+    num_bytes: tuple[int, ...]
+
+
+def pack_cache(
+    cache: Path, out: Path, *, most_bytes: int, leave_out: Sequence[str] = (), workers: int = 2
+) -> Packed:
+    """Pack the items of a cache, those of the test split left out, into folders `00`, `01`, ...
+
+    Args:
+        cache: Of `banso prepare cache`.
+        out: New folder.
+        most_bytes: Size of each folder.
+        leave_out: Items that are left out.
+        workers: Processes.
+
+    Raises:
+        DataError: If the folder is not new or there is nothing to pack.
+    """
+    if out.exists():
+        raise DataError(f"{out} is there already; name a new folder")
+    paths = [path for path in sorted(cache.glob("*.npz")) if path.stem not in leave_out]
+    if not paths:
+        raise DataError(f"no encoded items in {cache}; run banso prepare cache first")
+    sizes = [0]
+    num_items = 0
+    with ProcessPoolExecutor(workers) as pool:
+        for path, content in zip(paths, pool.map(pack_item, paths), strict=True):
+            if content is None:
+                continue
+            if sizes[-1] + len(content) > most_bytes and sizes[-1]:
+                sizes.append(0)
+            folder = out / f"{len(sizes) - 1:02d}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{path.stem}{SUFFIX}").write_bytes(content)
+            sizes[-1] += len(content)
+            num_items += 1
+    return Packed(num_items, tuple(sizes))
+
+
+def unpack_shards(folder: Path, cache: Path, workers: int = 2) -> int:
+    """Make a cache of packed items below a folder; return how many are new.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    paths = sorted(folder.rglob(f"*{SUFFIX}"))
+    todo = [path for path in paths if not (cache / f"{path.stem}.npz").exists()]
+    with ProcessPoolExecutor(workers) as pool:
+        list(pool.map(unpack_item, todo, [cache] * len(todo), chunksize=4))
+    return len(todo)
+
+
+def pack_item(path: Path) -> bytes | None:
+    """Pack one array file of a cache and its voice, if there is one; None for a test song."""
+    example = load_example(path)
+    if example.split == "test":
+        return None
+    vocals = load_vocals(path.parent, path.stem)
+    arrays = {
+        "parameters": rounded_parameters(example.parameters),
+        "conditions": _rounded(example.conditions.astype(np.float32) / _CONDITION_STEP),
+        "others": None if example.others is None else rounded_parameters(example.others),
+        "vocals": None if vocals is None else rounded_parameters(vocals),
+    }
+    memory = io.BytesIO()
+    # Number by number, not frame by frame: what stands beside each other is then alike.
+    small = {n: np.ascontiguousarray(a.T) for n, a in arrays.items() if a is not None}
+    facts = {"split": np.array(example.split), "parts": np.array(example.parts)}
+    np.savez(memory, allow_pickle=False, **small, **facts)
+    return lzma.compress(memory.getvalue(), preset=4)
+
+
+def unpack_item(path: Path, cache: Path) -> None:
+    """Write one packed item into a cache.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    try:
+        content = io.BytesIO(lzma.decompress(path.read_bytes()))
+        with np.load(content, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except (lzma.LZMAError, ValueError, OSError) as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+    if "vocals" in found:
+        save_vocals(cache, path.stem, _restored(found["vocals"]))
+    save_example(
+        cache / f"{path.stem}.npz",
+        _restored(found["parameters"]),
+        found["conditions"].T * np.float32(_CONDITION_STEP),
+        str(found["split"]),
+        parts=tuple(found["parts"].tolist()),
+        others=_restored(found["others"]) if "others" in found else None,
+    )
+
+
+def rounded_parameters(parameters: NDArray[np.floating]) -> Small:
+    """Packed parameters [frames, 448] in steps of `_STEPS`; what is not heard is left out."""
+    kept = parameters.astype(np.float32)
+    tones = kept[:, _TONES]
+    tones[tones < _SILENT] = 0
+    heard = tones.reshape(len(kept), p.TONES_PER_FRAME, p.NUM_TONES).any(axis=1)
+    kept[:, _CENTS] *= heard
+    return _rounded(kept / _STEPS)
+
+
+def _restored(small: Small) -> NDArray[np.float32]:
+    """Packed parameters [frames, 448] of `rounded_parameters`, turned."""
+    return np.asarray(small.T * _STEPS, dtype=np.float32)
+
+
+def _rounded(values: NDArray[np.float32]) -> Small:
+    return np.clip(np.rint(values), -127, 127).astype(np.int8)
