@@ -8,6 +8,8 @@ import numpy as np
 from banso.audio import Samples, exactly, resample_blocks, resampled_length
 from banso.errors import BundleError
 
+_PIECE_FRAMES = 256
+
 
 class LatentDecoder(Protocol):
     """Turns latents into sound piece by piece; all pieces together are frames x hop samples."""
@@ -78,8 +80,10 @@ def decode_latents(
 
 def _decoded(codec: Codec, latents: Iterable[Samples], tuning_cents: float) -> Iterator[Samples]:
     decoder = codec.decode_stream(tuning_cents=tuning_cents)
-    for piece in latents:
-        yield _checked(decoder.add(piece))
+    for window in latents:
+        # In pieces, so that one can be measured while the next is decoded.
+        for start in range(0, len(window), _PIECE_FRAMES):
+            yield _checked(decoder.add(window[start : start + _PIECE_FRAMES]))
     yield _checked(decoder.finish())
 
 

@@ -60,7 +60,7 @@ class Delivery:
 
     def write_mix(self, path: Path, labels: Labels) -> None:
         """Write voice + accompaniment, scaled as a whole only if it exceeds -1 dBTP."""
-        peak = true_peak(self._mix_blocks(), OUTPUT_SAMPLE_RATE, self.num_samples)
+        peak = true_peak(self._mix_blocks())
         scale = np.float32(min(1.0, safe_gain(peak)))
         with self._writer(path, labels) as writer:
             for block in self._mix_blocks():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from banso.alongside import alongside
 from banso.audio import Recording, Samples, resampled_length
 from banso.features import FeatureStream
 from banso.loudness import LoudnessMeter
@@ -53,9 +54,10 @@ def listen(
     num_samples = resampled_length(recording.num_samples, recording.sample_rate, sample_rate)
     num_frames = -(-num_samples // (hop_length * FRAME_MULTIPLE)) * FRAME_MULTIPLE
     features, meter = FeatureStream(), LoudnessMeter(sample_rate)
-    for block in recording.blocks(sample_rate):
-        features.add(surveyed.analysis_mono(block))
-        meter.add(surveyed.stereo(block))
+    with alongside(meter.add) as hand_over:
+        for block in recording.blocks(sample_rate):
+            hand_over(surveyed.stereo(block))
+            features.add(surveyed.analysis_mono(block))
     seconds = recording.num_samples / recording.sample_rate
     tuning = features.tuning_cents() if tuning_cents is None else tuning_cents
     rows = features.finish(num_frames, tuning)

@@ -83,6 +83,6 @@ def mix(vocals: Audio, accompaniment: Audio, *, vocal_gain_db: float = 0.0) -> A
     mixed = accompaniment.to_stereo().samples.copy()
     mixed[:, : voice.shape[1]] += np.float32(10 ** (vocal_gain_db / 20)) * voice
     sounding = Audio(mixed, accompaniment.sample_rate)
-    peak = true_peak(sounding.blocks(), sounding.sample_rate, sounding.num_samples)
+    peak = true_peak(sounding.blocks())
     gain = np.float32(min(1.0, safe_gain(peak)))
     return Audio(gain * sounding.samples, sounding.sample_rate)

@@ -132,7 +132,7 @@ def perform(player: Player, brief: Brief, seed: int, studio: Studio) -> Renditio
         together = _play(player, brief, condition(player, brief, studio), seed, studio, count)
         together = _counted(together, player, brief)
     raw = studio.scratch()
-    whole = record(together, brief.num_samples, raw)
+    whole = record(together, raw)
     # A part may reach higher than all of them together.
     peak = max(level.peak for level in (whole, *levels))
     take = Take(
@@ -162,7 +162,7 @@ def _in_turn(
         sound = _play(player, brief, conditioning, own_seed, stage, count)
         sound = _counted(sound, player, brief, clicks=index == 0)
         stems[part] = studio.scratch()
-        yield part, stems[part], record(sound, brief.num_samples, stems[part])
+        yield part, stems[part], record(sound, stems[part])
 
 
 def condition(

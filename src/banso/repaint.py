@@ -133,7 +133,7 @@ def repaint(
         listening=brief.listening,
         lead_sheet=brief.lead_sheet,
         num_samples=brief.num_samples,
-        level=record(as_sound(now), brief.num_samples, raw),
+        level=record(as_sound(now), raw),
         seed=seed,
         num_evaluations=count.num_evaluations,
         parts=brief.parts,
@@ -319,7 +319,7 @@ def _patch(
     """Cut a span out of what was made, and prepare its fades."""
     length = span.stop - span.start
     new = between(made.blocks(), span.start - start, span.stop - start)
-    safe = safe_gain(true_peak(new, OUTPUT_SAMPLE_RATE, length))
+    safe = safe_gain(true_peak(new))
     sound = studio.scratch()
     for block in between(made.blocks(), span.start - start, span.stop - start):
         sound.append(np.float32(min(gain, safe)) * block)

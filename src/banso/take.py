@@ -1,10 +1,11 @@
 """What a run has found out by the time the accompaniment is decoded."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from banso.alongside import alongside
 from banso.audio import Recording, Samples
 from banso.delivery import OUTPUT_SAMPLE_RATE, Delivery
 from banso.leadsheet import LeadSheet
@@ -14,7 +15,7 @@ from banso.mixing import Balance, balance
 from banso.results import BundleName, Provenance
 from banso.scratch import Scratch
 from banso.stopwatch import Timings
-from banso.truepeak import true_peak
+from banso.truepeak import TruePeakMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +31,19 @@ class Level:
     peak: float
 
 
-def record(sound: Iterable[Samples], num_samples: int, raw: Scratch) -> Level:
-    """Keep sound as it comes, [2, samples] each at 44.1 kHz, `num_samples` in all; measure it."""
-    meter = LoudnessMeter(OUTPUT_SAMPLE_RATE)
+def record(sound: Iterable[Samples], raw: Scratch) -> Level:
+    """Keep sound as it comes, [2, samples] each at 44.1 kHz, and measure it meanwhile."""
+    loudness, peak = LoudnessMeter(OUTPUT_SAMPLE_RATE), TruePeakMeter()
 
-    def kept() -> Iterator[Samples]:
+    def measure(block: Samples) -> None:
+        loudness.add(block)
+        peak.add(block)
+
+    with alongside(measure) as hand_over:
         for block in sound:
             raw.append(block)
-            meter.add(block)
-            yield block
-
-    peak = true_peak(kept(), OUTPUT_SAMPLE_RATE, num_samples)
-    return Level(meter.integrated_lufs, peak)
+            hand_over(block)
+    return Level(loudness.integrated_lufs, peak.finish())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -48,6 +48,25 @@ def test_blocks_do_not_matter():
     assert measure(noise, block=777) == pytest.approx(whole, abs=1e-4)
 
 
+def test_one_channel_on_both_sides_is_3_db_louder():
+    noise = np.random.default_rng(0).standard_normal((1, 200_000)) * 0.1
+    twice = measure(np.repeat(noise, 2, axis=0))
+    assert twice == pytest.approx(measure(noise) + 10 * np.log10(2), abs=1e-6)
+    # Hardly alike is not alike: the second channel is filtered too.
+    other = np.concatenate((noise, noise * 0.999))
+    assert twice - 0.006 < measure(other) < twice - 0.003
+
+
+def test_it_may_be_read_at_any_time():
+    noise = np.random.default_rng(0).standard_normal((2, 100_000)).astype(np.float32) * 0.1
+    meter = LoudnessMeter(48_000)
+    for start in range(0, 100_000, 9_000):
+        meter.add(noise[:, start : start + 9_000])
+        assert meter.integrated_lufs == pytest.approx(
+            measure(noise[:, : start + 9_000], block=100_000), abs=1e-4
+        )
+
+
 def test_silence_and_too_little_have_no_loudness():
     assert measure(np.zeros((1, 48_000))) == -np.inf
     assert measure(np.ones((1, 100))) == -np.inf
