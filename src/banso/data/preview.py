@@ -8,7 +8,6 @@ chord accuracy and beat F1 of the true accompaniment.
 import base64
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.audio import Audio
+from banso.cores import usable_cores
 from banso.data.manifest import Item, Manifest, load_manifest
 from banso.errors import DataError
 from banso.eval.hearing import compile_loops, hear
@@ -139,7 +139,7 @@ def write_preview(
         raise DataError(f"{root} has no items to show; `banso prepare` makes some")
     (out / AUDIO_FOLDER).mkdir(parents=True, exist_ok=True)
     cards: list[Card] = []
-    for card in _make_cards(manifest, items, out, workers or os.cpu_count() or 1):
+    for card in _make_cards(manifest, items, out, workers or usable_cores()):
         cards.append(card)
         if on_progress is not None:
             on_progress(len(cards) / len(items))

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from banso.cores import usable_cores
 from banso.errors import BansoError
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def run_jobs(make: Callable[[JobT], object], jobs: Sequence[JobT], workers: int 
         How many jobs were rejected by a `BansoError`; each is logged in one line.
     """
     rejected = done = 0
-    count = workers or os.cpu_count() or 1
+    count = workers or usable_cores()
     attempt = partial(_attempt, make)
     console = Console(stderr=True)
     columns = (TextColumn("preparing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.cores import usable_cores
 from banso.errors import BundleError
 
 Array = NDArray[np.float32]
@@ -17,13 +18,14 @@ class Session:
 
     Args:
         path: ONNX file.
-        num_threads: CPU threads; None takes all that this process may use.
+        num_threads: CPU threads; None takes as many as this process may use cores.
     """
 
     def __init__(self, path: Path, num_threads: int | None = None) -> None:
         onnxruntime = _onnxruntime()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads or _available_cores()
+        #: CPU threads that the graph runs on.
+        self.num_threads = options.intra_op_num_threads = num_threads or usable_cores()
         options.log_severity_level = 3
         # Threads that wait by spinning take the cores from whatever else runs, numpy included: with
         # it, a step of the denoiser took 0.11-0.15 s on two busy cores, without it 0.08 s.
@@ -74,10 +76,3 @@ def _onnxruntime() -> ModuleType:
     import onnxruntime
 
     return onnxruntime  # type: ignore[no-any-return]
-
-
-def _available_cores() -> int:
-    """CPU cores that this process may run on; ONNX Runtime itself would count all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

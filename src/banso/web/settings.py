@@ -1,15 +1,13 @@
 """How a service is run, checked where it enters."""
 
-import math
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from banso.cores import usable_cores
 from banso.errors import ConfigError
 
 ENGINES = ("processes", "ray")
 _MEBIBYTE = 2**20
-_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,20 +59,3 @@ class ServiceSettings:
     def threads_per_worker(self) -> int:
         """How many CPU threads each worker may use, so that together they use all cores."""
         return max(1, usable_cores() // self.workers)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use, be it in a container; at least 1.
-
-    References:
-        Linux kernel documentation, "Control Group v2", `cpu.max`: microseconds of CPU time in
-        each period, or `max`.
-    """
-    cores = float(os.cpu_count() or 1)
-    if hasattr(os, "sched_getaffinity"):
-        cores = min(cores, len(os.sched_getaffinity(0)))
-    if _CPU_LIMIT.is_file():
-        quota, _, period = _CPU_LIMIT.read_text(encoding="ascii").partition(" ")
-        if quota.isdecimal() and period.strip().isdecimal():
-            cores = min(cores, int(quota) / int(period))
-    return max(1, math.ceil(cores))
