@@ -64,3 +64,12 @@ def test_notes_of_a_recording_move_with_its_beginning(tmp_path):
         (1.0, 2.0, 60.0),
         (2.0, 3.5, 62.0),
     ]
+
+
+def test_voices_behind_a_link_are_found(tmp_path):
+    elsewhere, voices = tmp_path / "elsewhere" / "deep", tmp_path / "voices"
+    for folder, name in ((elsewhere, "a.wav"), (voices, "b.wav")):
+        folder.mkdir(parents=True)
+        write_audio(folder / name, Audio(np.full((1, 8000), 0.1, np.float32), 8000))
+    (voices / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert [item.name for item in load_voices(voices)] == ["b.wav", "link/deep/a.wav"]

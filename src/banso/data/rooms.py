@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from banso.errors import DataError
 from banso.eval.stems import run_ffmpeg
+from banso.filetree import files_below
 
 _SAMPLE_RATE = 44_100
 _LONGEST_SECONDS = 1.5
@@ -34,11 +35,10 @@ def load_rooms(folder: Path) -> tuple[Array, ...]:
         AudioError: If ffmpeg is missing or cannot read one.
     """
     responses = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _SUFFIXES and path.is_file():
-            response = _from_direct_sound(_first_channel(path))
-            if response is not None:
-                responses.append(response)
+    for path in files_below(folder, _SUFFIXES):
+        response = _from_direct_sound(_first_channel(path))
+        if response is not None:
+            responses.append(response)
     if not responses:
         raise DataError(f"no impulse responses below {folder}; expected .wav or .flac files there")
     return tuple(responses)

@@ -16,6 +16,7 @@ from banso.data.sources import groove
 from banso.data.spoken import VOICES, measure_spoken
 from banso.data.voicebank import BANK_SUFFIX, Bank, load_bank, measure_bank, save_bank
 from banso.errors import BansoError, DataError
+from banso.filetree import files_below
 
 logger = logging.getLogger(__name__)
 
@@ -102,10 +103,11 @@ def measured_banks(out: Path, voicebanks: Path | None, spoken: bool) -> tuple[Pa
     """
     target = out / _BANKS_FOLDER
     paths = []
-    folders = sorted(voicebanks.rglob("oto.ini")) if voicebanks else []
+    settings = files_below(voicebanks, (".ini",)) if voicebanks else []
+    folders = [path.parent for path in settings if path.name == "oto.ini"]
     if voicebanks and not folders:
         raise DataError(f"no voice bank below {voicebanks}; each has an oto.ini")
-    for folder in (path.parent for path in folders):
+    for folder in folders:
         path = target / f"{folder.name}{BANK_SUFFIX}"
         try:
             if not path.is_file():

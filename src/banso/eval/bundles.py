@@ -26,6 +26,7 @@ from banso.eval.stems import STEM_RATE
 from banso.eval.suite import Evaluation, Plan, System, evaluate
 from banso.eval.voices import evaluate_voices, write_voices
 from banso.files import READABLE_SUFFIXES, read_audio
+from banso.filetree import files_below
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
 from banso.runtime import OnnxCodec, OnnxWaveformCodec, load_codec
@@ -115,7 +116,7 @@ def evaluate_recordings(
         BundleError: If the bundle cannot be used.
         DataError: If there are fewer than 2 recordings. AudioError: If one cannot be used.
     """
-    paths = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in READABLE_SUFFIXES]
+    paths = files_below(folder, READABLE_SUFFIXES)
     if len(paths) < 2:
         raise DataError(f"{folder} holds {len(paths)} recordings; 2 are needed")
     voices = [(str(path.relative_to(folder)), read_audio(path)) for path in paths]

@@ -15,6 +15,7 @@ from banso.errors import DataError
 from banso.eval.hearing import Array
 from banso.eval.stems import STEM_RATE, StemSong, load_stem_song
 from banso.files import READABLE_SUFFIXES, read_audio
+from banso.filetree import files_below
 from banso.leadsheet import LeadSheet, SungNote
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ def load_voices(
     Raises:
         DataError: If there are fewer than 2 recordings.
     """
-    paths = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in READABLE_SUFFIXES]
+    paths = files_below(folder, READABLE_SUFFIXES)
     if len(paths) < 2:
         raise DataError(f"{folder} holds {len(paths)} recordings; 2 are needed")
     return [_recording(path, folder, max_seconds) for path in paths[:limit]]
