@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--codec-data", type=Path, help="the same and recorded stems; else --bands")
     parser.add_argument("--codec", type=Path, help="codec to use if none is trained here")
     parser.add_argument("--unpack", type=Path, help="folder of packed arrays, unpacked to --bands")
-    parser.add_argument("--ready", type=Path, help="file that says that all are there")
+    parser.add_argument("--after", type=Path, help="file to wait for, once all is unpacked")
     parser.add_argument("--out", type=Path, help="folder of runs and weights")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
     parser.add_argument("--part-megabytes", type=float, default=15.0)
@@ -88,13 +88,13 @@ def train(given: argparse.Namespace) -> None:
 
 
 def unpack(given: argparse.Namespace) -> None:
-    """Wait until all data are there, and unpack them."""
-    while given.ready and not given.ready.exists():
-        time.sleep(0.5)
+    """Unpack what came along; then wait for what is made elsewhere, such as a codec."""
     if given.unpack:
         start = time.monotonic()
         count = unpack_shards(given.unpack, given.bands, os.cpu_count() or 1)
         logger.info("%d items unpacked in %.0f s", count, time.monotonic() - start)
+    while given.after and not given.after.exists():
+        time.sleep(0.2)
 
 
 def fit(name: str, given: argparse.Namespace, minutes: float) -> Path:
