@@ -52,6 +52,26 @@ class CodecConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RendererConfig:
+    """The network that shapes the codec's synthesis; see `banso.model.renderer`."""
+
+    dim: int = 384  # width at the latents' frame rate
+    layers: int = 4
+    step_dim: int = 192  # width at the synthesis' own rate, four steps a frame
+    step_layers: int = 2
+    kernel_size: int = 5  # frames, or steps
+
+    def __post_init__(self) -> None:
+        _require(self.kernel_size % 2 == 1, f"kernel_size must be odd, not {self.kernel_size}")
+
+    @property
+    def context_frames(self) -> int:
+        """How far to each side what it says of a frame depends on parameters."""
+        reach = self.kernel_size // 2
+        return self.layers * reach + -(-self.step_layers * reach // 4)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DenoiserConfig:
     """The denoiser and the encoder of its conditioning; see `banso.model.denoiser`."""
 
@@ -88,6 +108,8 @@ class SamplerConfig:
     num_steps: int = 9
     guidance_scale: float = 2.0
     guidance_sigma_min: float = 1.0  # below this noise level there is no guidance
+    guidance_folded: bool = False  # the network has learned it: one evaluation a step
+    order: int = 2  # 1 for a network that has learned where each step ends
     sigma_min: float = 0.1
     sigma_max: float = 40.0
     rho: float = 7.0
@@ -97,6 +119,7 @@ class SamplerConfig:
     def __post_init__(self) -> None:
         _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")
         _require(self.guidance_sigma_min >= 0, "guidance_sigma_min must not be negative")
+        _require(self.order in (1, 2), f"order must be 1 or 2, not {self.order}")
         _require(self.num_steps >= 1, f"num_steps must be at least 1, not {self.num_steps}")
         _require(
             0 <= self.overlap_frames < self.window_frames,
@@ -134,7 +157,6 @@ class TrainConfig:
     checkpoint_minutes: float = 5.0
     log_steps: int = 50
     validation_steps: int = 500
-    loader_workers: int = 0
     max_transpose: int = 3  # semitones either way, in the parameter domain
     drop_all: float = 0.1  # probability that every condition is dropped, for guidance
     drop_chords: float = 0.5
@@ -153,6 +175,25 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DistillConfig:
+    """How a student learns to take in one step what its teacher takes in several.
+
+    The student's own steps, and the guidance that is folded in, are the section `sampler`.
+    """
+
+    substeps: int = 3  # of the teacher, within one step of the student
+    sigma_min: float = 0.1  # the teacher's last level before 0
+    own_share: float = 0.5  # share of batches that start where the student's own steps lead
+    huber: float = 0.1  # error up to which the loss is quadratic; 0 for the squared error
+
+    def __post_init__(self) -> None:
+        _require(self.substeps >= 1, f"substeps must be at least 1, not {self.substeps}")
+        _require(self.sigma_min > 0, "sigma_min of the teacher must be positive")
+        _require(0 <= self.own_share <= 1, "own_share must lie in [0, 1]")
+        _require(self.huber >= 0, "huber must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
     """One TOML file of `configs/`."""
 
@@ -160,6 +201,7 @@ class Experiment:
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
 
 
 def load_config(path: Path | None = None, overrides: typing.Sequence[str] = ()) -> Experiment:

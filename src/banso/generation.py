@@ -7,7 +7,7 @@ import numpy as np
 from banso.audio import Samples
 from banso.conditioning import Known, null_conditioning, with_known
 from banso.config import SamplerConfig
-from banso.sampler import ConditionalDenoiser, Denoiser, Guidance, sample
+from banso.sampler import Array, ConditionalDenoiser, Denoiser, Guidance, sample
 from banso.schedule import karras_sigmas
 from banso.windows import plan_windows
 
@@ -60,7 +60,6 @@ def generate_latents(
         float32 [new frames, channels]; together as many frames as the conditioning.
     """
     random = np.random.default_rng(seed)
-    sigmas = karras_sigmas(config.num_steps, config.sigma_min, config.sigma_max, config.rho)
     windows = plan_windows(
         len(conditioning), config.window_frames, config.overlap_frames, config.dropped_frames
     )
@@ -82,7 +81,7 @@ def generate_latents(
         if window.num_known:
             part = with_known(part, Known(latents, mask))
         network = guided(denoiser, part[None], config, count)
-        latents[~mask] = sample(network, noise[None], sigmas, on_step)[0, ~mask]
+        latents[~mask] = sampled(network, noise[None], config, on_step)[0, ~mask]
         latents = latents[: window.end - window.start]
         yield latents[window.num_known :].copy()
 
@@ -111,7 +110,6 @@ def fill_latents(
     Returns:
         float32 [frames, channels]; the known ones as they were.
     """
-    sigmas = karras_sigmas(config.num_steps, config.sigma_min, config.sigma_max, config.rho)
     latents, mask = known.latents.copy(), known.mask.copy()
     windows = plan_windows(
         len(conditioning), config.window_frames, config.overlap_frames, config.dropped_frames
@@ -127,7 +125,7 @@ def fill_latents(
 
         part = with_known(conditioning[rows], Known(latents[rows], mask[rows]))
         network = guided(denoiser, part[None], config, count)
-        latents[rows][missing] = sample(network, noise[None, rows], sigmas, on_step)[0, missing]
+        latents[rows][missing] = sampled(network, noise[None, rows], config, on_step)[0, missing]
         mask[window.start : window.end] = True
     on_progress(1.0)
     return latents
@@ -142,17 +140,41 @@ def noise_between(seed: int, first: int, last: int, num_channels: int) -> Sample
     return random.standard_normal((last - first, num_channels), np.float32)
 
 
+def noise_levels(config: SamplerConfig) -> Array:
+    """Noise levels [num_steps + 1] of a bundle's own schedule, ending at 0."""
+    return karras_sigmas(config.num_steps, config.sigma_min, config.sigma_max, config.rho)
+
+
+def sampled(
+    denoiser: Denoiser,
+    noise: Samples,
+    config: SamplerConfig,
+    on_step: Callable[[int], None] | None = None,
+) -> Samples:
+    """Latents [batch, frames, channels] from noise, by the steps that the settings name."""
+    return sample(denoiser, noise, noise_levels(config), on_step, order=config.order)
+
+
 def guided(
     denoiser: ConditionalDenoiser,
     conditioning: Samples,
     config: SamplerConfig,
     count: EvaluationCount,
 ) -> Denoiser:
-    """Return a denoiser with guidance, which costs a second evaluation unless the scale is 1."""
+    """Return a denoiser with guidance, as asked for.
+
+    It costs a second evaluation, unless the scale is 1 or the network has learned what comes of it.
+    """
     conditional = count.counted(denoiser.condition(conditioning))
-    if config.guidance_scale == 1.0:
+    if config.guidance_folded or config.guidance_scale == 1.0:
         return conditional
     plain = count.counted(denoiser.condition(null_conditioning(conditioning)))
-    # A scale below one asks for less of the voice, down to nothing of it: at all noise levels then.
-    sigma_min = config.guidance_sigma_min if config.guidance_scale > 1 else 0.0
-    return Guidance(conditional, plain, config.guidance_scale, sigma_min)
+    return Guidance(conditional, plain, config.guidance_scale, guided_from(config))
+
+
+def guided_from(config: SamplerConfig) -> float:
+    """Noise level from which on there is guidance.
+
+    A scale below one asks for less of the voice, down to nothing of it: at all noise levels then.
+    """
+    return config.guidance_sigma_min if config.guidance_scale > 1 else 0.0

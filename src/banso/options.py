@@ -111,8 +111,17 @@ class GenerationOptions:
         return None if self.tuning_hz is None else 1200 * log2(self.tuning_hz / CONCERT_PITCH_HZ)
 
     def sampler(self, own: SamplerConfig) -> SamplerConfig:
-        """Return a bundle's own settings with steps and guidance as chosen here."""
+        """Return a bundle's own settings with steps and guidance as chosen here.
+
+        Raises:
+            ConfigError: If another guidance is asked for than the network has learned.
+        """
         steps, scale = self.num_steps, self.guidance_scale
+        if own.guidance_folded and scale not in (None, own.guidance_scale):
+            raise ConfigError(
+                f"guidance_scale is {scale}; this bundle's network has learned guidance "
+                f"{own.guidance_scale:g} and knows no other: leave it out, or use another bundle"
+            )
         return dataclasses.replace(
             own,
             num_steps=own.num_steps if steps is None else steps,

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.schedule import extrapolated, stepped
+
 Array = NDArray[np.float32]
 
 
@@ -70,17 +72,21 @@ def sample(
     noise: Array,
     sigmas: Array,
     on_step: Callable[[int], None] | None = None,
+    *,
+    order: int = 2,
 ) -> Array:
     """Denoise latents along a decreasing noise schedule with DPM-Solver++(2M).
 
     Second order from the second step on, at one evaluation a step; the last step goes to the
-    estimate itself, because its target level is zero.
+    estimate itself, because its target level is zero. Of first order it is DDIM: what a network is
+    for that learned where each step ends, and would be led astray by an extrapolation.
 
     Args:
         denoiser: Estimates clean latents from noisy ones.
         noise: Unit Gaussian [batch, frames, channels].
         sigmas: Strictly decreasing levels [num_steps + 1], ending at 0.
         on_step: Called after each step with the number of steps done.
+        order: 2, or 1 for steps that know nothing of those before.
 
     Returns:
         Latents [batch, frames, channels] in the codec's units.
@@ -89,7 +95,8 @@ def sample(
         ValueError: If `sigmas` does not decrease strictly to 0.
 
     References:
-        Lu et al. 2022, arXiv:2211.01095, algorithm 2, with lambda = -log sigma.
+        Lu et al. 2022, arXiv:2211.01095, algorithm 2, with lambda = -log sigma. Song et al. 2021,
+        arXiv:2010.02502 (DDIM).
     """
     if sigmas.ndim != 1 or sigmas[-1] != 0 or np.any(np.diff(sigmas) >= 0):
         raise ValueError("sigmas must decrease strictly to 0")
@@ -101,11 +108,10 @@ def sample(
         direction, width = denoised, 0.0
         if target > 0:
             width = float(np.log(sigma / target))
-            if previous is not None:
+            if previous is not None and order > 1:
                 half_ratio = np.float32(width / (2 * previous_width))
-                direction = (1 + half_ratio) * denoised - half_ratio * previous
-        ratio = target / sigma
-        noisy = ratio * noisy + (1 - ratio) * direction
+                direction = extrapolated(denoised, previous, half_ratio)
+        noisy = stepped(noisy, direction, target / sigma)
         previous, previous_width = denoised, width
         if on_step is not None:
             on_step(step + 1)

@@ -56,6 +56,36 @@ def karras_sigmas(
     return np.append(sigmas, 0.0).astype(np.float32)
 
 
+def stepped(noisy: Any, direction: Any, ratio: Any) -> Any:
+    """Latents at the next level: on the straight line from `noisy` to an estimate of clean ones.
+
+    Args:
+        noisy: Latents at a level.
+        direction: Estimate of the clean ones, the same shape.
+        ratio: The next level divided by this one; 0 goes all the way.
+    """
+    return ratio * noisy + (1 - ratio) * direction
+
+
+def direction_between(noisy: Any, reached: Any, ratio: Any) -> Any:
+    """The estimate with which `stepped` goes from `noisy` to `reached`: its inverse."""
+    return (reached - ratio * noisy) / (1 - ratio)
+
+
+def extrapolated(denoised: Any, previous: Any, half_ratio: Any) -> Any:
+    """Two estimates as the one that makes a step exact to second order.
+
+    Args:
+        denoised: Estimate at this level.
+        previous: Estimate at the level before.
+        half_ratio: Half of this step's width over the last one's, both in log sigma.
+
+    References:
+        Lu et al. 2022, arXiv:2211.01095, algorithm 2.
+    """
+    return (1 + half_ratio) * denoised - half_ratio * previous
+
+
 def global_share(sigma: Any) -> Any:
     """How much of the alignment is global at a noise level: 1 on pure noise, 0 on clean latents.
 

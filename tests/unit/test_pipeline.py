@@ -286,3 +286,17 @@ def test_the_band_is_tuned_to_the_voice_unless_asked_otherwise(options, can_tune
 def test_another_semitone_is_no_tuning(hz):
     with pytest.raises(ConfigError, match="428 to 452"):
         GenerationOptions(tuning_hz=hz)
+
+
+def test_guidance_that_was_learned_costs_nothing_and_cannot_be_changed(voice):
+    learned = {"guidance_folded": True, "guidance_scale": 2.0, "order": 1, "num_steps": 4}
+    accompanist = fake_accompanist(**learned)
+    result = accompanist.accompany(voice, GenerationOptions(seed=1, num_steps=5))
+    as_asked = GenerationOptions(seed=1, num_steps=5, guidance_scale=2.0)
+    again = accompanist.accompany(voice, as_asked)
+    np.testing.assert_array_equal(result.audio.samples, again.audio.samples)
+    guided = fake_accompanist(**learned | {"guidance_folded": False}).accompany(voice, as_asked)
+    assert result.provenance.num_evaluations < guided.provenance.num_evaluations
+    for scale in (1.0, 3.0):
+        with pytest.raises(ConfigError, match=r"guidance_scale is .* learned guidance 2"):
+            accompanist.accompany(voice, GenerationOptions(guidance_scale=scale))

@@ -55,6 +55,18 @@ def test_gaussian_latents_are_sampled_with_their_mean_and_spread():
     np.testing.assert_allclose(latents, exact_flow(40 * noise, 2.0, 0.7, 40.0), atol=0.05)
 
 
+def test_of_first_order_it_is_ddim():
+    # Song et al. 2021, equation 12 without noise, in sigma = sqrt(1 - alpha) / sqrt(alpha).
+    noise = np.random.default_rng(4).standard_normal((1, 50, 4), dtype=np.float32)
+    sigmas, denoise = karras_sigmas(5, 0.3, 30.0, 7.0), ideal_gaussian(1.0, 0.5)
+    noisy = 30.0 * noise
+    for sigma, target in pairwise(sigmas):
+        denoised = denoise(noisy, sigma)
+        noisy = denoised + target * (noisy - denoised) / sigma
+    np.testing.assert_allclose(sample(denoise, noise, sigmas, order=1), noisy, atol=1e-4)
+    assert np.abs(sample(denoise, noise, sigmas, order=2) - noisy).max() > 0.01
+
+
 @pytest.mark.parametrize("num_steps", [1, 2, 3, 12])
 def test_a_perfect_denoiser_gives_the_clean_latents(num_steps):
     random = np.random.default_rng(2)

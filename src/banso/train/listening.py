@@ -13,11 +13,10 @@ from banso.codec.parameters import SAMPLE_RATE, Parameters
 from banso.codec.synthesis import synthesize
 from banso.config import SamplerConfig
 from banso.data.cache import Example
-from banso.generation import EvaluationCount, guided
+from banso.generation import EvaluationCount, guided, sampled
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
-from banso.sampler import Denoiser, sample
-from banso.schedule import karras_sigmas
+from banso.sampler import Denoiser
 
 Array = NDArray[np.float32]
 
@@ -87,7 +86,4 @@ class Listening(Callback):
         guidance = guided(TorchDenoiser(network), conditioning, self._config, EvaluationCount())
         shape = (1, len(self._conditions), network.config.num_channels)
         noise = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-        sigmas = karras_sigmas(
-            self._config.num_steps, self._config.sigma_min, self._config.sigma_max, self._config.rho
-        )
-        return sample(guidance, noise, sigmas)
+        return sampled(guidance, noise, self._config)
