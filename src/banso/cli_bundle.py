@@ -68,7 +68,9 @@ def roundtrip(
 @bundle_app.command(name="export")
 def export(
     codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`.")],
-    denoiser: Annotated[Path, typer.Option(help="Checkpoint of `banso train denoiser`.")],
+    denoiser: Annotated[
+        Path, typer.Option(help="Checkpoint of `banso train denoiser` or `banso train distill`.")
+    ],
     out: OutOption,
     name: Annotated[str, typer.Option(help="Name of the model.")],
     data: Annotated[

@@ -150,6 +150,26 @@ def train_denoiser(
         typer.echo(fit_denoiser(load_config(config, overrides or ()), codec, resume=resume))
 
 
+@train_app.command(name="distill")
+def train_distill(
+    codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`, or a bundle.")],
+    teacher: Annotated[
+        Path, typer.Option(help="Checkpoint of `banso train denoiser`, or a bundle.")
+    ],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train a student of the denoiser to sample in a few steps; prints the checkpoint."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.config import load_config
+            from banso.train.distill import fit_distilled
+        _show_log()
+        settings = load_config(config, overrides or ())
+        typer.echo(fit_distilled(settings, codec, teacher, resume=resume))
+
+
 @train_app.command(name="published")
 def train_published(
     codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`.")],

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from banso.config import Experiment
+from banso.config import Experiment, SamplerConfig, to_dict
 from banso.errors import ConfigError
 from banso.train import release as module
 
@@ -15,7 +15,7 @@ PATHS = Path("codec.ckpt"), Path("denoiser.ckpt"), Path("bundle")
 @pytest.fixture
 def written(monkeypatch):
     facts = []
-    monkeypatch.setattr(module, "settings_of", lambda path: Experiment())
+    monkeypatch.setattr(module, "_recorded", lambda path: {"experiment": to_dict(Experiment())})
     monkeypatch.setattr(module, "load_styles", lambda folder: ("pop-band",))
     monkeypatch.setattr(module, "export_checkpoints", lambda *args: facts.append(args[-1]))
     return facts
@@ -32,3 +32,12 @@ def test_what_was_trained_cannot_be_chosen_afterwards(written):
     with pytest.raises(ConfigError, match=r"denoiser\.rope"):
         module.release(*PATHS, name="a", licence="MIT", overrides=["denoiser.rope=false"])
     assert written == []
+
+
+def test_a_student_is_released_with_its_steps_and_its_teacher(written, monkeypatch):
+    sampler = SamplerConfig(num_steps=4, order=1, guidance_folded=True, sigma_min=0.4)
+    student = {"experiment": to_dict(Experiment(sampler=sampler)), "teacher": {"config_hash": "a1"}}
+    monkeypatch.setattr(module, "_recorded", lambda path: student)
+    module.release(*PATHS, name="a", licence="MIT")
+    assert written[0].sampler == sampler
+    assert written[0].training["teacher"] == {"config_hash": "a1"}

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,8 +29,8 @@ def release(
 
     Args:
         codec: Checkpoint of `fit_codec`.
-        denoiser: Checkpoint of `fit_denoiser`; its settings name the sampler's defaults, and the
-            encoded data whose styles the denoiser knows.
+        denoiser: Checkpoint of `fit_denoiser` or `fit_distilled`; its settings name the sampler's
+            defaults, and the encoded data whose styles the denoiser knows.
         out: Folder of the bundle.
         name: Of the model.
         licence: Of the weights.
@@ -62,6 +63,7 @@ def release(
             "data_manifest_sha256": {
                 folder.name: sha256_of(folder / MANIFEST_FILE) for folder in data
             },
+            **teacher_of(denoiser),
         },
     )
     return export_checkpoints(codec, denoiser, out, facts)
@@ -73,10 +75,17 @@ def settings_of(checkpoint: Path) -> Experiment:
     Raises:
         ConfigError: If there is no such checkpoint.
     """
-    if not checkpoint.exists():
-        raise ConfigError(f"there is no checkpoint {checkpoint}")
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    return from_record(Experiment, content["hyper_parameters"]["experiment"])
+    return from_record(Experiment, _recorded(checkpoint)["experiment"])
+
+
+def teacher_of(checkpoint: Path) -> dict[str, Any]:
+    """Return what a student's checkpoint says of its teacher, as `teacher`; else nothing.
+
+    Raises:
+        ConfigError: If there is no such checkpoint.
+    """
+    recorded = _recorded(checkpoint)
+    return {"teacher": recorded["teacher"]} if "teacher" in recorded else {}
 
 
 def data_sources(folder: Path) -> list[DataSource]:
@@ -107,3 +116,11 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def _recorded(checkpoint: Path) -> dict[str, Any]:
+    if not checkpoint.exists():
+        raise ConfigError(f"there is no checkpoint {checkpoint}")
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    recorded: dict[str, Any] = content["hyper_parameters"]
+    return recorded
