@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.codec.bass_tracks import NUM_BASS, BassTracks
+from banso.codec.gains import GAIN_KINDS, NUM_GAIN_POINTS, Layers, gain_blend, shape_layers
 from banso.codec.parameters import (
     MAX_CENTS,
     NOISE_PER_FRAME,
@@ -54,57 +55,66 @@ class Synthesizer:
         self._tail = np.zeros((2, SYNTHESIS_HOP), dtype=np.float32)
         self._noise_tail = np.zeros((2, SYNTHESIS_HOP), dtype=np.float32)
 
-    def add(self, parameters: Parameters) -> NDArray[np.float32]:
+    def add(
+        self, parameters: Parameters, gains: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Play the next frames.
 
         Args:
             parameters: The frames that follow those already given.
+            gains: Of a renderer, [frames, NUM_GAINS]: by step, kind and point; None for none.
 
         Returns:
             Waveform [2, frames * 2 048], left and right, full scale 1.
         """
         if parameters.num_frames == 0:
             return np.zeros((2, 0), dtype=np.float32)
-        spectra = self._spectra(parameters)
+        spectra = np.stack(self._spectra(parameters, gains))
         frames = np.fft.irfft(spectra, n=_N_FFT, axis=-1).astype(np.float32)
         first, second = frames[..., :SYNTHESIS_HOP], frames[..., SYNTHESIS_HOP:]
         shifted = np.concatenate([self._tail[:, None], second[:, :-1]], axis=1)
         self._tail = second[:, -1]
         mid, side = (first + shifted).reshape(2, -1)
-        self._last = parameters
         return np.stack([mid + side, mid - side])
 
-    def _spectra(self, parameters: Parameters) -> NDArray[np.complex64]:
-        """Mid and side spectra [2, frames * 4, bins] of Hann-windowed frames."""
+    def layers(self, parameters: Parameters) -> Layers:
+        """What `add` adds up for the next frames; use either for all frames of a song.
+
+        Args:
+            parameters: The frames that follow those already given.
+        """
         steps = parameters.num_frames * NOISE_PER_FRAME
         tones, quadrature = self._tones(parameters)
-        mid_noise, side_noise = self._white(steps)
+        white_mid, white_side = self._white(steps)
         noise_gain = _per_bin(
             expand(parameters.noise_level).reshape(steps, -1), _band_width(NUM_NOISE_BANDS)
         )
-        mid = tones + mid_noise * noise_gain
-        pan = np.repeat(parameters.pan, NOISE_PER_FRAME, axis=0) @ _blend(NUM_STEREO_BANDS)
+        mid_power = _powers(tones + white_mid * noise_gain)
+        pan = np.repeat(parameters.pan, NOISE_PER_FRAME, axis=0)
         side_rms = np.repeat(expand(parameters.side_level), NOISE_PER_FRAME, axis=0)
-        return np.stack([mid, pan * mid + self._side(mid, quadrature, side_noise, side_rms)])
-
-    def _side(
-        self,
-        mid: NDArray[np.complex64],
-        quadrature: NDArray[np.complex64],
-        noise: NDArray[np.complex64],
-        side_rms: NDArray[np.float32],
-    ) -> NDArray[np.complex64]:
-        """The side signal unrelated to mid: its tones a quarter turn later, its noise fresh."""
-        bands = _band_power(NUM_STEREO_BANDS)
-        tone_power = (np.abs(quadrature) ** 2) @ bands
-        mid_power = (np.abs(mid) ** 2) @ bands
-        tonal = np.minimum(1.0, tone_power / np.maximum(mid_power, 1e-12))
-        tone_gain = side_rms * np.sqrt(tonal / np.maximum(tone_power, 1e-12))
-        noise_gain = _per_bin(side_rms * np.sqrt(1 - tonal), _band_width(NUM_STEREO_BANDS))
-        # More than three times the mid signal's own tones is a measurement at silence.
-        return quadrature * (np.minimum(tone_gain, 3.0) @ _blend(NUM_STEREO_BANDS)) + (
-            noise * noise_gain
+        self._last = parameters
+        return Layers(
+            tones=tones,
+            white_mid=white_mid,
+            noise_gain=noise_gain,
+            level=_density(np.sqrt(mid_power)),
+            pan=pan @ band_blend(),
+            own=_own_side(mid_power, quadrature, white_side, side_rms),
+            white_side=white_side,
+            side_level=_density(np.sqrt(side_rms**2 + pan**2 * mid_power)),
         )
+
+    def _spectra(
+        self, parameters: Parameters, gains: NDArray[np.float32] | None
+    ) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+        """Mid and side spectra [frames * 4, bins] of Hann-windowed frames."""
+        layers = self.layers(parameters)
+        if gains is not None:
+            shape = (-1, len(GAIN_KINDS), NUM_GAIN_POINTS)
+            by_kind = gains.reshape(shape).swapaxes(0, 1)
+            return shape_layers(layers, by_kind, (gain_blend(), band_blend()))
+        mid = layers.tones + layers.white_mid * layers.noise_gain
+        return mid, layers.pan * mid + layers.own
 
     def _white(self, steps: int) -> NDArray[np.complex64]:
         """Spectra [2, steps, bins] of Hann-windowed unit white noise, two independent signals."""
@@ -161,6 +171,37 @@ class Synthesizer:
         cents = np.repeat(np.clip(parameters.tone_cents, -MAX_CENTS, MAX_CENTS), 4, axis=0)
         hz = tone_hz() * self._tuning * 2.0 ** (cents / 1200)
         return expand(steps.reshape(-1, NUM_TONES)), hz
+
+
+def _own_side(
+    mid_power: NDArray[np.float32],
+    quadrature: NDArray[np.complex64],
+    noise: NDArray[np.complex64],
+    side_rms: NDArray[np.float32],
+) -> NDArray[np.complex64]:
+    """The side signal unrelated to mid: its tones a quarter turn later, its noise fresh."""
+    tone_power = _powers(quadrature)
+    tonal = np.minimum(1.0, tone_power / np.maximum(mid_power, 1e-12))
+    tone_gain = side_rms * np.sqrt(tonal / np.maximum(tone_power, 1e-12))
+    noise_gain = _per_bin(side_rms * np.sqrt(1 - tonal), _band_width(NUM_STEREO_BANDS))
+    # More than three times the mid signal's own tones is a measurement at silence.
+    return quadrature * (np.minimum(tone_gain, 3.0) @ band_blend()) + (noise * noise_gain)
+
+
+def _powers(spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
+    """Power [steps, 16] in the stereo bands."""
+    return np.asarray((np.abs(spectra) ** 2) @ _band_power(NUM_STEREO_BANDS), dtype=np.float32)
+
+
+def _density(rms: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gain [steps, 16] that gives unit white noise the wanted root mean square per stereo band."""
+    scale = np.sqrt((_N_FFT / 2) / _band_width(NUM_STEREO_BANDS))
+    return np.asarray(rms * scale, dtype=np.float32)
+
+
+def band_blend() -> NDArray[np.float32]:
+    """Linear interpolation [16, bins] between the centres of the stereo bands."""
+    return _blend(NUM_STEREO_BANDS)
 
 
 @functools.cache
