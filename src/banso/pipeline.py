@@ -226,7 +226,8 @@ class Accompanist(Player):
     def _brief(
         self, recording: Recording, options: GenerationOptions, studio: Studio, stack: ExitStack
     ) -> Brief:
-        """Listen and plan."""
+        """Listen and plan; refuse first what the bundle cannot do, before anything is heard."""
+        options.sampler(self.sampler)
         num_samples = resampled_length(
             recording.num_samples, recording.sample_rate, OUTPUT_SAMPLE_RATE
         )

@@ -1,5 +1,6 @@
 """The HTTP interface from upload to download, with workers in threads and no trained model."""
 
+import dataclasses
 import io
 import json
 import time
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 
 from banso.chords import parse_chord
+from banso.config import SamplerConfig
 from web_service import API, wait_until, wav_bytes
 
 
@@ -366,6 +368,18 @@ def test_health_and_options(client):
     options = client.get(f"{API}/options").json()
     assert options["styles"] == client.get(f"{API}/styles").json()["styles"]
     assert options["formats"] == ["wav", "flac", "mp3"]
+    assert options["can_guide"] is True
+
+
+def test_guidance_that_the_network_has_learned_cannot_be_changed(client, recording):
+    service = client.app.state.service
+    folded = SamplerConfig(guidance_folded=True, guidance_scale=2.0)
+    service.about = dataclasses.replace(service.about, sampler=folded)
+    assert client.get(f"{API}/options").json()["can_guide"] is False
+    body = {"recording_id": recording["id"], "guidance_scale": 3.0}
+    assert error(client.post(f"{API}/jobs", json=body)) == (422, "invalid_option")
+    assert client.get(f"{API}/jobs").json()["jobs"] == []
+    run(client, recording, guidance_scale=2.0)
 
 
 def test_nobody_is_told_of_before_it_happened(client, recording):

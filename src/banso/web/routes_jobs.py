@@ -157,6 +157,7 @@ def _check(service: Service, asked: dict[str, Any]) -> None:
     """Refuse at once what the worker would refuse later."""
     options = generation_options(asked)
     output_options(asked)
+    options.sampler(service.about.sampler)
     if "repaint" in asked:
         regions_of(asked)
         if options.stems:

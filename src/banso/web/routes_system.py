@@ -37,6 +37,7 @@ def get_options(request: Request) -> OptionsAnswer:
         parts=list(about.parts),
         formats=list(FORMATS),
         can_report=importlib.util.find_spec("matplotlib") is not None,
+        can_guide=not about.sampler.guidance_folded,
         max_upload_bytes=settings.max_upload_bytes,
         max_seconds=settings.max_seconds,
         keep_days=settings.keep_days,

@@ -247,6 +247,7 @@ class OptionsAnswer(BaseModel):
     parts: list[str] = Field(description="That can be asked for; none if the model knows none.")
     formats: list[str]
     can_report: bool
+    can_guide: bool = Field(description="Whether another guidance_scale may be asked for.")
     max_upload_bytes: int
     max_seconds: float
     keep_days: float | None

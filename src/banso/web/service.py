@@ -1,5 +1,6 @@
 """Everything behind the HTTP interface: what is kept, who works, and what to do after a kill."""
 
+import dataclasses
 import json
 import logging
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 from banso.bundle import Bundle, load_bundle
 from banso.conditioning import PART_NAMES, PARTS
+from banso.config import SamplerConfig
 from banso.errors import BansoError
 from banso.web.board import Board
 from banso.web.folders import RESULT_FILE, DataFolder
@@ -42,12 +44,14 @@ class About:
         hash: Of the bundle.
         styles: That it knows.
         parts: That it can write apart.
+        sampler: Its own steps and guidance.
     """
 
     name: str
     hash: str
     styles: tuple[str, ...]
     parts: tuple[str, ...]
+    sampler: SamplerConfig = dataclasses.field(default_factory=SamplerConfig)
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> "About":
@@ -55,7 +59,7 @@ class About:
         manifest = bundle.manifest
         width = manifest.graphs[ENCODER_FILE].inputs[0].shape[-1]
         parts = PART_NAMES if width.isdecimal() and int(width) > PARTS.start else ()
-        return cls(manifest.name, bundle.hash, manifest.styles, parts)
+        return cls(manifest.name, bundle.hash, manifest.styles, parts, manifest.sampler)
 
 
 class Service:

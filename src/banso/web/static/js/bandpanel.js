@@ -39,6 +39,7 @@ export class BandPanel extends EventTarget {
     $("#variations").replaceChildren(...numbers.map((n) => this.#radio("variations", n, n)));
     $("#format").replaceChildren(...options.formats.map((name) => h("option", { value: name }, name.toUpperCase())));
     $("#report-option").hidden = !options.can_report;
+    $("#guidance-option").hidden = $("#guidance").disabled = !options.can_guide;
     this.#choose("style", kept.style, "");
     this.#choose("variations", kept.variations, "1");
     $("#format").value = options.formats.includes(kept.format) ? kept.format : options.formats[0];
