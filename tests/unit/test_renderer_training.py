@@ -56,7 +56,8 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jobs(data, tmp_path_factory):
-    return prepare_clips(data, Transparent(), tmp_path_factory.mktemp("layers"), workers=1)
+    folder = tmp_path_factory.mktemp("layers")
+    return prepare_clips(data, Transparent(), folder, torch.device("cpu"), workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -199,8 +200,8 @@ def test_training_brings_clips_nearer_to_their_recordings(data, tmp_path, monkey
     seconds = iter(np.arange(0, 1_000, 0.5))
     monkeypatch.setattr("banso.train.renderer.time.monotonic", lambda: float(next(seconds)))
     training = RendererTraining(
-        seconds=24, batch_size=1, crop_frames=8, learning_rate=2e-2, adversarial_from=0.9,
-        judge_dim=4, log_seconds=5,
+        seconds=16, batch_size=1, crop_frames=8, learning_rate=2e-2, adversarial_from=0.75,
+        judge_dim=4, log_seconds=2,
     )  # fmt: skip
     path = fit_renderer(
         Transparent(), data, tmp_path, config=TINY, training=training, device="cpu", workers=1

@@ -5,12 +5,13 @@ layers of their synthesis after the codec's round trip. First the spectra are fi
 discriminators join in. What is written are averaged weights.
 
 References:
-    Kong et al. 2020, arXiv:2010.05646 (losses beside the adversarial one). Siuzdak 2023,
-    arXiv:2306.00814 (a vocoder that only shapes spectra).
+    Kong et al. 2020, arXiv:2010.05646 (losses beside the adversarial one). Defossez et al. 2022,
+    arXiv:2210.13438, section 3.4 (losses balanced by their slopes at the waveform).
 """
 
 import logging
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -35,6 +36,10 @@ from banso.train.renderer_crops import ClipSet, Crops, prepare_clips, varied
 from banso.train.renderer_loss import log_mel_db, note_distance, spectral_loss
 
 logger = logging.getLogger(__name__)
+_ROOM_BYTES = 6 * 2**30  # an hour of clips needs 4.3 GB
+_HEAD_START = 0.05  # share of the time that discriminators learn before they are listened to
+_GROWING = 0.1
+_FEATURE_WEIGHT = 2.0  # beside deception; Kong et al. 2020, equation 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +53,8 @@ class RendererTraining:
         learning_rate: Its peak; it falls to nothing by a cosine over the time.
         adversarial_from: Share of the time after which discriminators count; they begin to learn
             a little before.
-        deception_weight: Of being taken for a recording.
-        feature_weight: Of the difference of the discriminators' features.
+        adversarial_pull: How hard discriminators pull at the waveform, relative to the spectral
+            terms; it grows to this over the first tenth of the time.
         plain_weight: Of `SpectralLoss.plain`, besides the level's weight of 1.
         notes_weight: Of `SpectralLoss.notes`.
         judge_dim: Channels of the discriminators' layers.
@@ -63,8 +68,7 @@ class RendererTraining:
     crop_frames: int = 32
     learning_rate: float = 8e-4
     adversarial_from: float = 0.4
-    deception_weight: float = 0.1
-    feature_weight: float = 0.2
+    adversarial_pull: float = 0.5
     plain_weight: float = 0.5
     notes_weight: float = 5.0
     judge_dim: int = 32
@@ -109,7 +113,7 @@ def fit_renderer(
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     began = time.monotonic()
     with TemporaryDirectory(dir=_fast_folder()) as folder:
-        jobs = prepare_clips(data, codec, Path(folder), limit=limit, workers=workers)
+        jobs = prepare_clips(data, codec, Path(folder), place, limit=limit, workers=workers)
         held = [job for job in jobs if job.is_held]
         known = ClipSet([job for job in jobs if job not in held], place)
         measured = ClipSet(held, place) if held else known
@@ -135,7 +139,9 @@ def load_renderer(path: Path) -> RendererNetwork:
 
 def _fast_folder() -> str | None:
     """A folder in memory, where the system has one."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES
+    return str(memory) if roomy else None
 
 
 class _Trainer:
@@ -195,7 +201,7 @@ class _Trainer:
                 self.save("renderer-plain.ckpt")
                 self._report(measured)
             crops = self._drawn(known, rng)
-            losses = self._step(crops, judged=share >= joins, learning=share >= joins - 0.05)
+            losses = self._step(crops, share)
             if time.monotonic() - said >= self._training.log_seconds:
                 said = time.monotonic()
                 values = " ".join(
@@ -209,45 +215,58 @@ class _Trainer:
         crops = known.draw(rng, training.batch_size, training.crop_frames, context)
         return varied(crops, rng)
 
-    def _step(self, crops: Crops, *, judged: bool, learning: bool) -> dict[str, Tensor]:
+    def _step(self, crops: Crops, share: float) -> dict[str, Tensor]:
         training = self._training
         with self._half():
             played = self._player(crops.parameters, crops.layers)
         losses: dict[str, Tensor] = {}
-        if learning:
+        if share >= training.adversarial_from - _HEAD_START:
             losses["judges"] = self._judge(crops.recorded, played.detach())
         spectral = spectral_loss(played, crops.recorded, crops.loudest)
         losses |= {"level": spectral.level, "plain": spectral.plain, "notes": spectral.notes}
         total = spectral.level + training.plain_weight * spectral.plain
         total = total + training.notes_weight * spectral.notes
-        if judged:
-            self._judges.requires_grad_(False)
-            with self._half():
-                real, other = self._judges(crops.recorded), self._judges(played)
-            self._judges.requires_grad_(True)
-            losses["deception"] = deception_loss(other)
-            losses["features"] = feature_distance(real, other)
-            total = total + training.deception_weight * losses["deception"]
-            total = total + training.feature_weight * losses["features"]
-        self._descend(self._optimiser, self._player, total)
+        slope = torch.autograd.grad(total, played)[0]
+        if share >= training.adversarial_from:
+            grown = min(1.0, (share - training.adversarial_from) / _GROWING)
+            losses |= self._judged(crops.recorded, played)
+            deceived = losses["deception"] + _FEATURE_WEIGHT * losses["features"]
+            other = torch.autograd.grad(deceived, played)[0]
+            pull = training.adversarial_pull * grown * slope.norm() / other.norm().clamp(min=1e-12)
+            slope = slope + pull * other
+        self._descend(self._optimiser, self._player, played, slope)
         self._steps += 1
-        decay = min(training.ema_decay, (1 + self._steps) / (10 + self._steps))
-        with torch.no_grad():
-            pairs = zip(self._average.parameters(), self._player.parameters(), strict=True)
-            for average, value in pairs:
-                average.lerp_(value, 1 - decay)
+        self._update_average()
         return losses
+
+    def _judged(self, recorded: Tensor, played: Tensor) -> dict[str, Tensor]:
+        """What discriminators, which do not learn here, have to say."""
+        self._judges.requires_grad_(False)
+        with self._half():
+            real, other = self._judges(recorded), self._judges(played)
+        self._judges.requires_grad_(True)
+        return {"deception": deception_loss(other), "features": feature_distance(real, other)}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self._training.ema_decay, (1 + self._steps) / (10 + self._steps))
+        pairs = zip(self._average.parameters(), self._player.parameters(), strict=True)
+        for average, value in pairs:
+            average.lerp_(value, 1 - decay)
 
     def _judge(self, recorded: Tensor, played: Tensor) -> Tensor:
         with self._half():
             loss = discriminator_loss(self._judges(recorded), self._judges(played))
-        self._descend(self._judges_optimiser, self._judges, loss)
+        self._descend(self._judges_optimiser, self._judges, loss, None)
         return loss.detach()
 
     @staticmethod
-    def _descend(optimiser: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
+    def _descend(
+        optimiser: torch.optim.Optimizer, module: nn.Module, value: Tensor, slope: Tensor | None
+    ) -> None:
+        """Take a step by the slope of the loss at a value, or down the value itself."""
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        value.backward(slope)
         size = nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         # One bad crop must not spoil all weights.
         if math.isfinite(float(size)):

@@ -133,6 +133,7 @@ def prepare_clips(
     data: Path,
     codec: CodecVAE,
     folder: Path,
+    device: torch.device,
     *,
     limit: int | None = None,
     workers: int | None = None,
@@ -142,7 +143,8 @@ def prepare_clips(
     Args:
         data: Folder of audio files.
         codec: Trained.
-        folder: Takes what is computed, 2 MB a second of audio.
+        folder: Takes what is computed, 1.2 MB a second of audio.
+        device: Where the codec is to run.
         limit: At most so many clips.
         workers: Processes; None for one per core.
 
@@ -154,11 +156,12 @@ def prepare_clips(
     jobs = sorted(jobs, key=lambda job: job.is_held)[:limit]
     rejected = run_jobs(clips.write_parameters, jobs, workers)
     jobs = [job for job in jobs if (job.folder / "parameters.npy").exists()]
+    codec = codec.to(device)
     for job in jobs:
-        packed = torch.from_numpy(np.load(job.folder / "parameters.npy"))[None]
+        packed = torch.from_numpy(np.load(job.folder / "parameters.npy")).to(device)
         with torch.no_grad():
-            decoded = codec.decode(codec.encode(packed))[0]
-        np.save(job.folder / "decoded.npy", decoded.numpy())
+            decoded = codec.decode(codec.encode(packed[None]))[0]
+        np.save(job.folder / "decoded.npy", decoded.cpu().numpy())
     rejected += run_jobs(clips.write_layers, jobs, workers)
     logger.info("%d clips prepared, %d rejected", len(jobs), rejected)
     return jobs
