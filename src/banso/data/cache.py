@@ -122,14 +122,14 @@ def cache_vocals(items: Path, out: Path, workers: int = 2) -> int:
     """
     (out / _VOCALS_FOLDER).mkdir(parents=True, exist_ok=True)
     folders = sorted(path.parent for path in items.glob("*/item.json"))
-    todo = [folder for folder in folders if not _vocals_path(out, folder.name).exists()]
+    todo = [folder for folder in folders if not vocals_path(out, folder.name).exists()]
     with ProcessPoolExecutor(workers) as pool:
         return sum(pool.map(_encode_vocals, todo, [out] * len(todo)))
 
 
 def load_vocals(folder: Path, item_id: str) -> Array | None:
     """Return a voice as `cache_vocals` encoded it [frames, NUM_PARAMETERS]; None if it did not."""
-    path = _vocals_path(folder, item_id)
+    path = vocals_path(folder, item_id)
     return np.asarray(np.load(path, allow_pickle=False)) if path.exists() else None
 
 
@@ -142,7 +142,7 @@ def _encode_vocals(folder: Path, out: Path) -> bool:
 
 def save_vocals(folder: Path, item_id: str, parameters: NDArray[np.float32]) -> None:
     """Write a voice [frames, NUM_PARAMETERS] where `load_vocals` finds it, in half precision."""
-    target = _vocals_path(folder, item_id)
+    target = vocals_path(folder, item_id)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".tmp")
     with partial.open("wb") as file:
@@ -150,7 +150,8 @@ def save_vocals(folder: Path, item_id: str, parameters: NDArray[np.float32]) -> 
     partial.replace(target)
 
 
-def _vocals_path(out: Path, item_id: str) -> Path:
+def vocals_path(out: Path, item_id: str) -> Path:
+    """Where a cache keeps a voice."""
     return out / _VOCALS_FOLDER / f"{item_id}.npy"
 
 

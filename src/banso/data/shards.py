@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.codec import parameters as p
-from banso.data.cache import load_example, load_vocals, save_example, save_vocals
+from banso.data.cache import load_example, save_example, save_vocals, vocals_path
 from banso.errors import DataError
 
-SUFFIX = ".xz"
+SUFFIX, VOCALS_SUFFIX = ".xz", ".vocals.xz"
 
 # Steps of levels (a hundredth is a tenth of a loudness step that can be heard), of cents and pan
 # in parts of 1, and of conditions, whose largest number is below 2.
@@ -52,6 +52,9 @@ def pack_cache(
 ) -> Packed:
     """Pack the items of a cache, those of the test split left out, into folders `00`, `01`, ...
 
+    Whole bands come first, then single parts of bands, then voices: whoever carries the folders one
+    by one can train a codec with the first, and a denoiser without the last.
+
     Args:
         cache: Of `banso prepare cache`.
         out: New folder.
@@ -67,19 +70,22 @@ def pack_cache(
     paths = [path for path in sorted(cache.glob("*.npz")) if path.stem not in leave_out]
     if not paths:
         raise DataError(f"no encoded items in {cache}; run banso prepare cache first")
+    paths = [path for path in paths if _split_of(path) != "test"]
+    paths.sort(key=lambda path: path.stem.endswith("-parts"))
+    voices = [voice for path in paths if (voice := vocals_path(cache, path.stem)).exists()]
     sizes = [0]
     num_items = 0
     with ProcessPoolExecutor(workers) as pool:
-        for path, content in zip(paths, pool.map(pack_item, paths), strict=True):
-            if content is None:
-                continue
+        packed = zip([*paths, *voices], pool.map(_pack, [*paths, *voices]), strict=True)
+        for path, content in packed:
             if sizes[-1] + len(content) > most_bytes and sizes[-1]:
                 sizes.append(0)
             folder = out / f"{len(sizes) - 1:02d}"
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{path.stem}{SUFFIX}").write_bytes(content)
+            suffix = SUFFIX if path.suffix == ".npz" else VOCALS_SUFFIX
+            (folder / f"{path.stem}{suffix}").write_bytes(content)
             sizes[-1] += len(content)
-            num_items += 1
+            num_items += suffix == SUFFIX
     return Packed(num_items, tuple(sizes))
 
 
@@ -91,34 +97,33 @@ def unpack_shards(folder: Path, cache: Path, workers: int = 2) -> int:
     """
     cache.mkdir(parents=True, exist_ok=True)
     paths = sorted(folder.rglob(f"*{SUFFIX}"))
-    todo = [path for path in paths if not (cache / f"{path.stem}.npz").exists()]
+    todo = [path for path in paths if not _target(path, cache).exists()]
     with ProcessPoolExecutor(workers) as pool:
         list(pool.map(unpack_item, todo, [cache] * len(todo), chunksize=4))
     return len(todo)
 
 
-def pack_item(path: Path) -> bytes | None:
-    """Pack one array file of a cache and its voice, if there is one; None for a test song."""
+def pack_item(path: Path) -> bytes:
+    """Pack one array file of a cache."""
     example = load_example(path)
-    if example.split == "test":
-        return None
-    vocals = load_vocals(path.parent, path.stem)
     arrays = {
         "parameters": rounded_parameters(example.parameters),
         "conditions": _rounded(example.conditions.astype(np.float32) / _CONDITION_STEP),
         "others": None if example.others is None else rounded_parameters(example.others),
-        "vocals": None if vocals is None else rounded_parameters(vocals),
     }
-    memory = io.BytesIO()
     # Number by number, not frame by frame: what stands beside each other is then alike.
     small = {n: np.ascontiguousarray(a.T) for n, a in arrays.items() if a is not None}
-    facts = {"split": np.array(example.split), "parts": np.array(example.parts)}
-    np.savez(memory, allow_pickle=False, **small, **facts)
-    return lzma.compress(memory.getvalue(), preset=4)
+    return _compressed(split=np.array(example.split), parts=np.array(example.parts), **small)
+
+
+def pack_vocals(path: Path) -> bytes:
+    """Pack one voice of a cache."""
+    vocals = rounded_parameters(np.load(path, allow_pickle=False))
+    return _compressed(vocals=np.ascontiguousarray(vocals.T))
 
 
 def unpack_item(path: Path, cache: Path) -> None:
-    """Write one packed item into a cache.
+    """Write one packed item or voice into a cache.
 
     Raises:
         DataError: If the file is damaged.
@@ -130,15 +135,38 @@ def unpack_item(path: Path, cache: Path) -> None:
     except (lzma.LZMAError, ValueError, OSError) as error:
         raise DataError(f"{path} is damaged: {error}") from error
     if "vocals" in found:
-        save_vocals(cache, path.stem, _restored(found["vocals"]))
+        save_vocals(cache, path.name.removesuffix(VOCALS_SUFFIX), _restored(found["vocals"]))
+        return
     save_example(
-        cache / f"{path.stem}.npz",
+        _target(path, cache),
         _restored(found["parameters"]),
         found["conditions"].T * np.float32(_CONDITION_STEP),
         str(found["split"]),
         parts=tuple(found["parts"].tolist()),
         others=_restored(found["others"]) if "others" in found else None,
     )
+
+
+def _split_of(path: Path) -> str:
+    with np.load(path, allow_pickle=False) as arrays:
+        return str(arrays["split"])
+
+
+def _pack(path: Path) -> bytes:
+    return pack_item(path) if path.suffix == ".npz" else pack_vocals(path)
+
+
+def _target(path: Path, cache: Path) -> Path:
+    """Where in a cache a packed file belongs."""
+    if path.name.endswith(VOCALS_SUFFIX):
+        return vocals_path(cache, path.name.removesuffix(VOCALS_SUFFIX))
+    return cache / f"{path.name.removesuffix(SUFFIX)}.npz"
+
+
+def _compressed(**arrays: NDArray[np.generic]) -> bytes:
+    memory = io.BytesIO()
+    np.savez(memory, **arrays)  # type: ignore[arg-type]
+    return lzma.compress(memory.getvalue(), preset=4)
 
 
 def rounded_parameters(parameters: NDArray[np.floating]) -> Small:
