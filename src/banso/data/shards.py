@@ -166,7 +166,7 @@ def _target(path: Path, cache: Path) -> Path:
 def _compressed(**arrays: NDArray[np.generic]) -> bytes:
     memory = io.BytesIO()
     np.savez(memory, **arrays)  # type: ignore[arg-type]
-    return lzma.compress(memory.getvalue(), preset=4)
+    return lzma.compress(memory.getvalue(), preset=2)
 
 
 def rounded_parameters(parameters: NDArray[np.floating]) -> Small:
