@@ -33,7 +33,8 @@ class GenerationOptions:
         style: Name of a style that the bundle knows; None lets the model choose.
         seed: Makes the result repeatable, 0 to 2**63 - 1; None draws one, which the result tells.
         num_steps: Sampler steps; None takes the bundle's own.
-        guidance_scale: How strictly to follow the voice, 1.0 = no guidance; None as above.
+        guidance_scale: How strictly to follow the voice, 1.0 = no guidance; None as above. A bundle
+            whose network has learned its guidance knows no other.
         lead_sheet: Beats and chords to obey, as far as known.
         plan: What to do about what is not given: `auto` finds key, beats and chords in the voice,
             `none` leaves them to the denoiser.
