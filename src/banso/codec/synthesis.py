@@ -9,8 +9,10 @@ References:
 """
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from banso.codec.bass_tracks import NUM_BASS, BassTracks
@@ -29,11 +31,8 @@ from banso.codec.parameters import (
     expand,
     tone_hz,
 )
-from banso.codec.spectra import hann_lobe
+from banso.codec.partials import N_FFT, NUM_BINS, partial_spectra
 
-_N_FFT = 2 * SYNTHESIS_HOP
-_NUM_BINS = _N_FFT // 2 + 1
-_LOBE = np.arange(-4, 5)
 _INAUDIBLE = 10 ** (-84 / 20)
 
 
@@ -70,7 +69,7 @@ class Synthesizer:
         if parameters.num_frames == 0:
             return np.zeros((2, 0), dtype=np.float32)
         spectra = np.stack(self._spectra(parameters, gains))
-        frames = np.fft.irfft(spectra, n=_N_FFT, axis=-1).astype(np.float32)
+        frames = np.asarray(np.fft.irfft(spectra, n=N_FFT, axis=-1), dtype=np.float32)
         first, second = frames[..., :SYNTHESIS_HOP], frames[..., SYNTHESIS_HOP:]
         shifted = np.concatenate([self._tail[:, None], second[:, :-1]], axis=1)
         self._tail = second[:, -1]
@@ -84,8 +83,11 @@ class Synthesizer:
             parameters: The frames that follow those already given.
         """
         steps = parameters.num_frames * NOISE_PER_FRAME
-        tones, quadrature = self._tones(parameters)
-        white_mid, white_side = self._white(steps)
+        # Half of the time goes into noise that depends on nothing: another core can make it.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            white = thread.submit(self._white, steps)
+            tones, quadrature = self._tones(parameters)
+            white_mid, white_side = white.result()
         noise_gain = _per_bin(
             expand(parameters.noise_level).reshape(steps, -1), _band_width(NUM_NOISE_BANDS)
         )
@@ -122,8 +124,8 @@ class Synthesizer:
         fresh = np.swapaxes(fresh, 0, 1).reshape(2, -1)
         signal = np.concatenate([self._noise_tail, fresh], axis=1).reshape(2, -1, SYNTHESIS_HOP)
         self._noise_tail = signal[:, -1]
-        frames = np.concatenate([signal[:, :-1], signal[:, 1:]], axis=2) * _window()
-        return np.fft.rfft(frames, axis=-1).astype(np.complex64)
+        frames = sliding_window_view(signal.reshape(2, -1), N_FFT, axis=1)[:, ::SYNTHESIS_HOP]
+        return np.asarray(np.fft.rfft(frames * _window(), axis=-1), dtype=np.complex64)
 
     def _tones(self, parameters: Parameters) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
         """Spectra [steps, bins] of all partials, and of the same a quarter turn later."""
@@ -136,29 +138,8 @@ class Synthesizer:
         )
         amplitude[:, :NUM_BASS] = bass.amplitude
         hz[:, :NUM_BASS], phase[:, :NUM_BASS] = bass.hz, bass.phase
-        step, tone = np.nonzero(amplitude > _INAUDIBLE)
-        position = hz[step, tone] * (_N_FFT / SAMPLE_RATE)
-        nearest = np.rint(position).astype(np.int64)
-        # Half the transform of a cosine's window belongs to its positive frequency.
-        lobe = _N_FFT / 4 * hann_lobe(nearest[:, None] + _LOBE - position[:, None])
-        value = (amplitude[step, tone] * np.exp(1j * phase[step, tone]))[:, None] * lobe
-        bins = nearest[:, None] + _LOBE
-        # The frame's samples start half a window before its centre, where the phase is meant.
-        value *= np.where(bins % 2, -1.0, 1.0)
-        flat = step[:, None] * _NUM_BINS + np.abs(bins)
-        size = amplitude.shape[0] * _NUM_BINS
-        mirrored = bins < 0
-
-        def spread(values: NDArray[np.complex128]) -> NDArray[np.complex64]:
-            values = np.where(mirrored, values.conj(), values)
-            # A bass tone reaches 0 Hz, where both halves of a real signal's spectrum add up.
-            values = np.where(bins == 0, 2 * values.real, values)
-            total = np.empty(size, dtype=np.complex64)
-            total.real = np.bincount(flat.ravel(), values.real.ravel(), size)
-            total.imag = np.bincount(flat.ravel(), values.imag.ravel(), size)
-            return total.reshape(-1, _NUM_BINS)
-
-        return spread(value), spread(value * 1j)
+        spectra = partial_spectra(amplitude, hz, phase, _INAUDIBLE)
+        return spectra.tones, spectra.quadrature
 
     def _tracks(self, parameters: Parameters) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Amplitude and frequency in hertz of every partial at every step [steps, 96]."""
@@ -195,7 +176,7 @@ def _powers(spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
 
 def _density(rms: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gain [steps, 16] that gives unit white noise the wanted root mean square per stereo band."""
-    scale = np.sqrt((_N_FFT / 2) / _band_width(NUM_STEREO_BANDS))
+    scale = np.sqrt((N_FFT / 2) / _band_width(NUM_STEREO_BANDS))
     return np.asarray(rms * scale, dtype=np.float32)
 
 
@@ -206,17 +187,17 @@ def band_blend() -> NDArray[np.float32]:
 
 @functools.cache
 def _window() -> NDArray[np.float32]:
-    return np.hanning(_N_FFT + 1)[:-1].astype(np.float32)
+    return np.hanning(N_FFT + 1)[:-1].astype(np.float32)
 
 
 def _edges_in_bins(num_bands: int) -> NDArray[np.float64]:
-    return band_edges_hz(num_bands, 2 * SAMPLE_RATE / _N_FFT) * _N_FFT / SAMPLE_RATE
+    return band_edges_hz(num_bands, 2 * SAMPLE_RATE / N_FFT) * N_FFT / SAMPLE_RATE
 
 
 @functools.cache
 def _membership(num_bands: int) -> NDArray[np.float32]:
     """Share [bands, bins] of each bin that lies in each band."""
-    edges, bins = _edges_in_bins(num_bands), np.arange(_NUM_BINS)
+    edges, bins = _edges_in_bins(num_bands), np.arange(NUM_BINS)
     overlap = np.minimum(bins + 0.5, edges[1:, None]) - np.maximum(bins - 0.5, edges[:-1, None])
     return np.asarray(np.clip(overlap, 0, 1), dtype=np.float32)
 
@@ -226,7 +207,7 @@ def _blend(num_bands: int) -> NDArray[np.float32]:
     """Linear interpolation [bands, bins] between band centres, for smooth gains."""
     edges = _edges_in_bins(num_bands)
     centres = (edges[1:] + edges[:-1]) / 2
-    rows = [np.interp(np.arange(_NUM_BINS), centres, row) for row in np.eye(num_bands)]
+    rows = [np.interp(np.arange(NUM_BINS), centres, row) for row in np.eye(num_bands)]
     return np.asarray(rows, dtype=np.float32)
 
 
@@ -239,13 +220,13 @@ def _band_width(num_bands: int) -> NDArray[np.float32]:
 @functools.cache
 def _band_power(num_bands: int) -> NDArray[np.float32]:
     """Weights [bins, bands] that turn |X|^2 of a Hann frame into power."""
-    return (_membership(num_bands) * (8 / 3 * 2 / _N_FFT**2)).T
+    return (_membership(num_bands) * (8 / 3 * 2 / N_FFT**2)).T
 
 
 def _per_bin(rms: NDArray[np.float32], width: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gain [steps, bins] that gives unit white noise the wanted root mean square per band."""
     num_bands = rms.shape[1]
-    density = rms * np.sqrt((_N_FFT / 2) / width)
+    density = rms * np.sqrt((N_FFT / 2) / width)
     return np.asarray(density @ _membership(num_bands), dtype=np.float32)
 
 
