@@ -20,6 +20,7 @@ from banso.config import (
     CodecConfig,
     DenoiserConfig,
     LatentFormat,
+    RendererConfig,
     SamplerConfig,
     from_dict,
     to_dict,
@@ -31,7 +32,11 @@ MANIFEST_FILE = "manifest.json"
 # A codec's graphs exchange latents either with packed parameters or with the waveform itself.
 CODEC_KINDS = ("parameters", "waveform")
 _HASH_DIGITS = 12
-_NETWORKS: dict[str, type] = {"codec": CodecConfig, "denoiser": DenoiserConfig}
+_NETWORKS: dict[str, type] = {
+    "codec": CodecConfig,
+    "renderer": RendererConfig,
+    "denoiser": DenoiserConfig,
+}
 # Bundles made before 0.2 name a network that planned; `banso.song_plan` does without.
 _RETIRED = ("planner",)
 
@@ -95,6 +100,7 @@ class Manifest:
         sampler: Defaults of the sampling loop.
         styles: Names of the styles that the denoiser knows, in its order.
         codec: Settings of the codec's network; None for a foreign one.
+        renderer: Settings of the codec's renderer; None if it has none.
         denoiser: Settings of the denoiser; None if the bundle holds a codec only.
         graphs: By file name.
         data: Corpora that the model was trained on.
@@ -112,6 +118,7 @@ class Manifest:
     sampler: SamplerConfig = dataclasses.field(default_factory=SamplerConfig)
     styles: tuple[str, ...] = ()
     codec: CodecConfig | None = None
+    renderer: RendererConfig | None = None
     denoiser: DenoiserConfig | None = None
     graphs: dict[str, Graph] = dataclasses.field(default_factory=dict)
     data: tuple[DataSource, ...] = ()

@@ -44,12 +44,15 @@ class Accompanist(Player):
     """Plays along with a voice; a `Player` that goes all the way, from recordings to results."""
 
     @classmethod
-    def from_bundle(cls, path: Path | None = None, num_threads: int | None = None) -> Self:
+    def from_bundle(
+        cls, path: Path | None = None, num_threads: int | None = None, *, renderer: bool = True
+    ) -> Self:
         """Load a bundle.
 
         Args:
             path: Folder of the bundle; None takes the one inside the package.
             num_threads: CPU threads to use; None lets ONNX Runtime choose.
+            renderer: Whether the codec's renderer, if the bundle has one, is to shape the sound.
 
         Raises:
             BundleError: If the bundle is missing, damaged or of an unsupported version.
@@ -59,7 +62,7 @@ class Accompanist(Player):
         from banso.runtime import load_models
 
         bundle = load_bundle(path)
-        models = load_models(bundle, num_threads)
+        models = load_models(bundle, num_threads, renderer=renderer)
         return cls(
             models.denoiser,
             models.codec,

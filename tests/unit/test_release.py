@@ -7,6 +7,7 @@ pytest.importorskip("torch")
 from banso.config import Experiment, SamplerConfig, to_dict
 from banso.errors import ConfigError
 from banso.train import release as module
+from banso.train.export import Parity
 
 pytestmark = pytest.mark.lab
 PATHS = Path("codec.ckpt"), Path("denoiser.ckpt"), Path("bundle")
@@ -17,7 +18,9 @@ def written(monkeypatch):
     facts = []
     monkeypatch.setattr(module, "_recorded", lambda path: {"experiment": to_dict(Experiment())})
     monkeypatch.setattr(module, "load_styles", lambda folder: ("pop-band",))
-    monkeypatch.setattr(module, "export_checkpoints", lambda *args: facts.append(args[-1]))
+    monkeypatch.setattr(
+        module, "export_checkpoints", lambda *args: (facts.append(args[-1]), Parity({}))
+    )
     return facts
 
 
@@ -41,3 +44,17 @@ def test_a_student_is_released_with_its_steps_and_its_teacher(written, monkeypat
     module.release(*PATHS, name="a", licence="MIT")
     assert written[0].sampler == sampler
     assert written[0].training["teacher"] == {"config_hash": "a1"}
+
+
+def test_a_renderer_joins_what_was_exported(written, monkeypatch):
+    added = []
+
+    def add(bundle, renderer, out):
+        added.append((renderer, out))
+        return "with renderer", Parity({"codec_renderer.onnx": 1e-7})
+
+    monkeypatch.setattr(module, "add_checkpoint", add)
+    bundle, parity = module.release(*PATHS, name="a", licence="MIT", renderer=Path("renderer.ckpt"))
+    assert added == [(Path("renderer.ckpt"), PATHS[-1])]
+    assert bundle == "with renderer"
+    assert parity.worst == 1e-7

@@ -8,6 +8,7 @@ from banso.audio import Audio
 from banso.bundle import load_bundle
 from banso.errors import BundleError, DataError
 from banso.eval.codec_report import band_clips, report_codec, stem_clips
+from banso.eval.codecs import Roundtrip
 from banso.eval.hearing import Array
 from banso.eval.judges import load_judges
 from banso.eval.judging import judged
@@ -29,7 +30,7 @@ from banso.files import READABLE_SUFFIXES, read_audio
 from banso.filetree import files_below
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
-from banso.runtime import OnnxCodec, OnnxWaveformCodec, load_codec
+from banso.runtime import CODEC_RENDERER_FILE, OnnxCodec, OnnxWaveformCodec, load_codec
 
 
 def evaluate_set(request: Request, on_progress: Callable[[float], None] | None = None) -> str:
@@ -146,21 +147,29 @@ def evaluate_codec(
         BundleError: If the bundle cannot be used.
         DataError: If neither bands nor stems are given, or a folder does not hold them.
     """
-    codec = load_codec(load_bundle(bundle))
+    opened = load_bundle(bundle)
+    roundtrips = {"banso": _roundtrip(load_codec(opened))}
+    if opened.has(CODEC_RENDERER_FILE):
+        roundtrips["banso, renderer off"] = _roundtrip(load_codec(opened, renderer=False))
+    clips = {
+        "codec-bands": [] if data is None else band_clips(data, limit),
+        "codec-stems": stem_clips(stems),
+    }
+    texts = [report_codec(roundtrips, every, out, name) for name, every in clips.items() if every]
+    if not texts:
+        raise DataError("there is nothing to send through the codec; give a data set or stems")
+    return "\n".join(texts)
+
+
+def _roundtrip(codec: OnnxCodec | OnnxWaveformCodec) -> Roundtrip:
+    """What maps a waveform [2, samples] at 44.1 kHz to what a codec makes of it."""
 
     def roundtrip(samples: Array) -> Array:
         given = Audio(samples, STEM_RATE).resampled(codec.sample_rate)
         restored = Audio(codec.roundtrip(given.samples), codec.sample_rate).resampled(STEM_RATE)
         return restored.samples[:, : samples.shape[1]]
 
-    clips = {
-        "codec-bands": [] if data is None else band_clips(data, limit),
-        "codec-stems": stem_clips(stems),
-    }
-    texts = [report_codec(roundtrip, every, out, name) for name, every in clips.items() if every]
-    if not texts:
-        raise DataError("there is nothing to send through the codec; give a data set or stems")
-    return "\n".join(texts)
+    return roundtrip
 
 
 def _systems(request: Request, accompanist: Accompanist) -> list[System]:

@@ -1,6 +1,6 @@
 """The codec of a bundle beside Opus: on held-out bands, and on stems of released songs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,11 +16,14 @@ _CLIP_SECONDS = 40
 _CLIP_START_SECONDS = 90
 
 
-def report_codec(roundtrip: Roundtrip, clips: Sequence[Clip], out: Path, name: str) -> str:
-    """Compare a codec with Opus at 24, 32 and 48 kbit/s and write the scores.
+def report_codec(
+    roundtrips: Mapping[str, Roundtrip], clips: Sequence[Clip], out: Path, name: str
+) -> str:
+    """Compare codecs with Opus at 24, 32 and 48 kbit/s and write the scores.
 
     Args:
-        roundtrip: Maps a waveform [2, samples] at 44.1 kHz to what the codec makes of it.
+        roundtrips: By name, what maps a waveform [2, samples] at 44.1 kHz to what a codec makes
+            of it.
         clips: Held-out recordings.
         out: Folder; gets `NAME.json` and `NAME.md`.
         name: Of the report.
@@ -28,7 +31,7 @@ def report_codec(roundtrip: Roundtrip, clips: Sequence[Clip], out: Path, name: s
     Returns:
         The Markdown table.
     """
-    scores = compare_codecs(clips, {"banso": roundtrip, **opus_codecs()})
+    scores = compare_codecs(clips, {**roundtrips, **opus_codecs()})
     text = codec_table(scores)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.md").write_text(text + "\n", encoding="utf-8")

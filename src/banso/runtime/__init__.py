@@ -12,6 +12,7 @@ from banso.errors import BundleError
 from banso.runtime.codecs import (
     CODEC_DECODER_FILE,
     CODEC_ENCODER_FILE,
+    CODEC_RENDERER_FILE,
     ChunkedDecoder,
     OnnxCodec,
     OnnxWaveformCodec,
@@ -24,6 +25,7 @@ from banso.runtime.session import Array, Session
 __all__ = [
     "CODEC_DECODER_FILE",
     "CODEC_ENCODER_FILE",
+    "CODEC_RENDERER_FILE",
     "CONTEXT_NAMES",
     "DENOISER_FILE",
     "ENCODER_FILE",
@@ -57,12 +59,13 @@ class Models:
     codec: OnnxCodec | OnnxWaveformCodec
 
 
-def load_models(bundle: Bundle, num_threads: int | None = None) -> Models:
+def load_models(bundle: Bundle, num_threads: int | None = None, *, renderer: bool = True) -> Models:
     """Load the networks of a bundle.
 
     Args:
         bundle: With a denoiser.
         num_threads: CPU threads; None takes all that this process may use.
+        renderer: Whether the codec's renderer, if there is one, is to shape the sound.
 
     Raises:
         BundleError: If the bundle holds a codec only, or ONNX Runtime refuses a graph.
@@ -71,10 +74,13 @@ def load_models(bundle: Bundle, num_threads: int | None = None) -> Models:
         raise BundleError(f"bundle {bundle.name} holds a codec only; it cannot accompany")
     encoder = Session(bundle.path(ENCODER_FILE), num_threads)
     denoiser = OnnxDenoiser(encoder, Session(bundle.path(DENOISER_FILE), num_threads))
-    return Models(denoiser, load_codec(bundle, num_threads))
+    return Models(denoiser, load_codec(bundle, num_threads, renderer=renderer))
 
 
-def load_codec(bundle: Bundle, num_threads: int | None = None) -> OnnxCodec | OnnxWaveformCodec:
+def load_codec(
+    bundle: Bundle, num_threads: int | None = None, *, renderer: bool = True
+) -> OnnxCodec | OnnxWaveformCodec:
     """Load the codec of a bundle; see `load_models`."""
-    kind = OnnxWaveformCodec if bundle.manifest.codec_kind == "waveform" else OnnxCodec
-    return kind(bundle, num_threads)
+    if bundle.manifest.codec_kind == "waveform":
+        return OnnxWaveformCodec(bundle, num_threads)
+    return OnnxCodec(bundle, num_threads, renderer=renderer)

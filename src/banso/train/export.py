@@ -27,13 +27,14 @@ from banso.config import LatentFormat
 from banso.errors import BundleError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, Hourglass
+from banso.model.renderer import RendererNetwork
 from banso.pipeline import FRAME_MULTIPLE
 from banso.train.bundle_weights import name_weights
 from banso.train.graphs import SMALL, described, with_half_weights
 from banso.train.loop import load_codec, load_denoiser
 
 Array = NDArray[np.float32]
-NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE)
+NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE, RendererNetwork)
 
 OPSET = 20  # the first with an exact GELU
 MAX_RELATIVE_ERROR = 1e-3
@@ -218,7 +219,7 @@ def measure_parity(
             found = sessions[file].run(**inputs)
             tensors = wanted if isinstance(wanted, tuple) else (wanted,)
             pairs = zip(tensors, found.values(), strict=True)
-            error = max(_relative_error(w.numpy(), f) for w, f in pairs)
+            error = max(relative_error(w.numpy(), f) for w, f in pairs)
             errors[file] = max(errors.get(file, 0.0), error)
     return Parity(errors)
 
@@ -263,7 +264,8 @@ def _noise_inputs(
     }
 
 
-def _relative_error(wanted: Array, found: Array) -> float:
+def relative_error(wanted: Array, found: Array) -> float:
+    """Largest absolute difference over the largest absolute value wanted."""
     return float(np.abs(wanted - found).max() / max(float(np.abs(wanted).max()), 1e-12))
 
 
@@ -281,7 +283,7 @@ def _graphs(denoiser: DenoiserNetwork, codec: CodecVAE) -> dict[str, onnx.ModelP
     models = {}
     for file, network in _wrapped(denoiser, codec).items():
         shapes = tuple(_axes(file, name, value) for name, value in feeds[file].items())
-        models[file] = _exported(network, feeds[file], shapes, _OUTPUTS[file])
+        models[file] = exported_graph(network, feeds[file], shapes, _OUTPUTS[file])
     return models
 
 
@@ -297,12 +299,23 @@ def _axes(file: str, name: str, value: Array) -> dict[int, Any]:
     return axes
 
 
-def _exported(
+def exported_graph(
     network: nn.Module,
     inputs: dict[str, Array],
     shapes: tuple[dict[int, Any], ...],
     outputs: tuple[str, ...],
 ) -> onnx.ModelProto:
+    """Export a network.
+
+    Args:
+        network: Ready for inference; takes and gives tensors only.
+        inputs: Examples by name, in the network's order.
+        shapes: For each input its axes that may have any size.
+        outputs: Names.
+
+    Raises:
+        BundleError: If the exporter gives no graph.
+    """
     examples = tuple(torch.from_numpy(value) for value in inputs.values())
     with torch.no_grad(), warnings.catch_warnings():
         # All are about the exporter's own internals.

@@ -13,6 +13,7 @@ from banso.data.cache import load_styles
 from banso.data.manifest import MANIFEST_FILE, load_manifest, sha256_of
 from banso.errors import ConfigError
 from banso.train.export import Parity, export_checkpoints
+from banso.train.renderer_export import add_checkpoint
 
 
 def release(
@@ -22,6 +23,7 @@ def release(
     *,
     name: str,
     licence: str,
+    renderer: Path | None = None,
     data: Sequence[Path] = (),
     overrides: Sequence[str] = (),
 ) -> tuple[Bundle, Parity]:
@@ -34,6 +36,7 @@ def release(
         out: Folder of the bundle.
         name: Of the model.
         licence: Of the weights.
+        renderer: Checkpoint of `fit_renderer` for this codec; None for a codec without.
         data: Data sets that it was trained on.
         overrides: Settings of the sampler that were chosen since, such as `sampler.num_steps=8`.
 
@@ -66,7 +69,11 @@ def release(
             **teacher_of(denoiser),
         },
     )
-    return export_checkpoints(codec, denoiser, out, facts)
+    bundle, parity = export_checkpoints(codec, denoiser, out, facts)
+    if renderer is not None:
+        bundle, added = add_checkpoint(bundle, renderer, out)
+        parity = Parity(parity.errors | added.errors)
+    return bundle, parity
 
 
 def settings_of(checkpoint: Path) -> Experiment:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,12 +130,25 @@ def load_renderer(path: Path) -> RendererNetwork:
     Raises:
         ConfigError: If there is no such checkpoint.
     """
-    if not path.exists():
-        raise ConfigError(f"there is no checkpoint {path}")
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = _read(path)
     network = RendererNetwork(from_record(RendererConfig, content["config"]))
     network.load_state_dict({name: value.float() for name, value in content["state_dict"].items()})
     return network.eval()
+
+
+def read_training(path: Path) -> dict[str, Any]:
+    """Return how the renderer of a checkpoint was trained.
+
+    Raises:
+        ConfigError: If there is no such checkpoint.
+    """
+    return dict(_read(path)["training"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ConfigError(f"there is no checkpoint {path}")
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
 def _fast_folder() -> str | None:
