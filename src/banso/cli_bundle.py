@@ -102,6 +102,25 @@ def export(
         typer.echo(f"{bundle.folder}: {bundle.name} {bundle.hash}, {agreement}")
 
 
+@bundle_app.command(name="quantize", no_args_is_help=True)
+def quantize(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="Folder of the bundle; the one inside banso by default.")
+    ] = None,
+    *,
+    out: OutOption,
+) -> None:
+    """Write a bundle again with weights in whole numbers: faster on CPUs, and half as large."""
+    with reporting_errors():
+        from banso.bundle import load_bundle
+
+        with needing_extra("train"):
+            from banso.train.quantize import quantize_bundle
+        made = quantize_bundle(load_bundle(bundle), out)
+        counts = ", ".join(f"{count} of {name}" for name, count in made.num_matrices.items())
+        typer.echo(f"{out}: {made.bundle.name} {made.bundle.hash}, matrices: {counts}")
+
+
 @bundle_app.command(name="convert", no_args_is_help=True)
 def convert(
     source: Annotated[

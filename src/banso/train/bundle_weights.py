@@ -7,6 +7,7 @@ they are named after the parameters that they hold (`name_weights`), and so they
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from banso.bundle import Bundle
@@ -16,6 +17,8 @@ from banso.runtime import CODEC_DECODER_FILE, CODEC_ENCODER_FILE, DENOISER_FILE,
 
 _TRANSPOSED = "_transposed"
 _HALF = "_float16"
+# A matrix in whole numbers, and the step of each column.
+INTEGER, SCALE = "_int8", "_scale"
 _CODEC_PREFIX = "codec."
 _CODEC_FILES = (CODEC_ENCODER_FILE, CODEC_DECODER_FILE)
 _DENOISER_FILES = (ENCODER_FILE, DENOISER_FILE)
@@ -48,6 +51,12 @@ def name_weights(model: onnx.ModelProto, state: dict[str, torch.Tensor]) -> onnx
     return model
 
 
+def is_layer_weight(tensor: onnx.TensorProto) -> bool:
+    """Whether a constant of a graph is the matrix of a linear layer, on its own side of a cast."""
+    name = tensor.name.removesuffix(_HALF)
+    return len(tensor.dims) == 2 and name.endswith(".weight" + _TRANSPOSED)
+
+
 def read_weights(bundle: Bundle, network: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Read the parameters that the graphs of a bundle hold.
 
@@ -64,9 +73,9 @@ def read_weights(bundle: Bundle, network: torch.nn.Module) -> dict[str, torch.Te
     """
     state: dict[str, torch.Tensor] = {}
     for file in _CODEC_FILES if isinstance(network, CodecVAE) else _DENOISER_FILES:
-        for tensor in onnx.load(bundle.path(file)).graph.initializer:
-            name = tensor.name.removesuffix(_HALF).removeprefix(_CODEC_PREFIX)
-            value = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+        for stored, array in _constants(onnx.load(bundle.path(file))).items():
+            name = stored.removesuffix(_HALF).removeprefix(_CODEC_PREFIX)
+            value = torch.from_numpy(array)
             if name.endswith(_TRANSPOSED):
                 state[name.removesuffix(_TRANSPOSED)] = value.T.contiguous()
             else:
@@ -77,3 +86,17 @@ def read_weights(bundle: Bundle, network: torch.nn.Module) -> dict[str, torch.Te
             "start from a checkpoint, or from a bundle of a later version"
         )
     return state
+
+
+def _constants(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """Values of a graph's constants by name, those in whole numbers times their steps."""
+    values = {
+        tensor.name: numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in model.graph.initializer
+    }
+    return {
+        name.removesuffix(INTEGER): value * values[name.removesuffix(INTEGER) + SCALE]
+        if name.endswith(INTEGER)
+        else value
+        for name, value in values.items()
+    }
