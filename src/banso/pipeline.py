@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from banso.audio import Audio, Recording, collect, resampled_length
+from banso.blas import one_blas_thread
 from banso.conditioning import PART_NAMES
 from banso.decoding import Codec, LatentDecoder
 from banso.delivery import OUTPUT_SAMPLE_RATE, Labels
@@ -231,6 +232,8 @@ class Accompanist(Player):
     ) -> Brief:
         """Listen and plan; refuse first what the bundle cannot do, before anything is heard."""
         options.sampler(self.sampler)
+        # To the end of the run: the other cores are the networks', or hold what runs alongside.
+        stack.enter_context(one_blas_thread())
         num_samples = resampled_length(
             recording.num_samples, recording.sample_rate, OUTPUT_SAMPLE_RATE
         )
