@@ -2,7 +2,8 @@
 
     python scripts/train_renderer.py --codec CKPT_OR_BUNDLE --data CLIPS --out RUN --seconds 170
 
-Needs torch, numpy, scipy and soundfile. `choose_renderer_clips.py` makes the folder of clips.
+`choose_renderer_clips.py` makes the folder of clips. For machines without banso's command line; the
+same as `banso train renderer`.
 """
 
 import argparse

@@ -73,6 +73,9 @@ def export(
     ],
     out: OutOption,
     name: Annotated[str, typer.Option(help="Name of the model.")],
+    renderer: Annotated[
+        Path | None, typer.Option(help="Checkpoint of `banso train renderer` for this codec.")
+    ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(help="Data set that it was trained on, for the record; repeatable."),
@@ -95,11 +98,33 @@ def export(
             out,
             name=name,
             licence=licence,
+            renderer=renderer,
             data=data or (),
             overrides=overrides or (),
         )
         agreement = f"graphs within {parity.worst:.1g} of the networks"
         typer.echo(f"{bundle.folder}: {bundle.name} {bundle.hash}, {agreement}")
+
+
+@bundle_app.command(name="add-renderer", no_args_is_help=True)
+def add_renderer(
+    renderer: Annotated[
+        Path, typer.Argument(help="Checkpoint of `banso train renderer` for the bundle's codec.")
+    ],
+    out: OutOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
+    ] = None,
+) -> None:
+    """Write a bundle again with a renderer for its codec."""
+    with reporting_errors():
+        from banso.bundle import load_bundle
+
+        with needing_extra("train"):
+            from banso.train.renderer_export import add_checkpoint
+        made, parity = add_checkpoint(load_bundle(bundle), renderer, out)
+        agreement = f"graph within {parity.worst:.1g} of the network"
+        typer.echo(f"{made.folder}: {made.name} {made.hash}, {agreement}")
 
 
 @bundle_app.command(name="quantize", no_args_is_help=True)

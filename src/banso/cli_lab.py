@@ -170,6 +170,25 @@ def train_distill(
         typer.echo(fit_distilled(settings, codec, teacher, resume=resume))
 
 
+@train_app.command(name="renderer")
+def train_renderer(
+    codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`, or a bundle.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of clips of bands; see scripts/choose_renderer_clips.py.")
+    ],
+    out: OutOption,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Preparation included.")] = 60.0,
+) -> None:
+    """Train the network that shapes the codec's sound; prints the checkpoint."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.train.loop import load_codec
+            from banso.train.renderer import RendererTraining, fit_renderer
+        _show_log()
+        training = RendererTraining(seconds=60 * minutes)
+        typer.echo(fit_renderer(load_codec(codec), data, out, training=training))
+
+
 @train_app.command(name="published")
 def train_published(
     codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`.")],

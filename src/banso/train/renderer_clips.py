@@ -17,6 +17,7 @@ from banso.codec.gains import Layers
 from banso.codec.parameters import HOP_LENGTH, SAMPLE_RATE, Parameters
 from banso.codec.synthesis import Synthesizer
 from banso.errors import DataError
+from banso.files import read_audio
 
 _HELD = "held-"  # begins the names of clips that are only measured on
 CLIP_SUFFIXES = (".opus", ".flac", ".wav")
@@ -87,22 +88,13 @@ def read_clip(source: Path) -> Array:
     """Read whole codec frames [2, samples] at 44.1 kHz of a clip.
 
     Raises:
-        DataError: If it is too short or at another rate than 44.1 or, as Opus, 48 kHz.
+        AudioError: If it cannot be read. DataError: If it is shorter than a codec frame.
     """
-    # The machine that trains may lack what this package reads audio with.
-    import soundfile
-    from scipy.signal import resample_poly
-
-    samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    if rate == 48_000:
-        samples = resample_poly(samples, 147, 160, axis=0)
-    elif rate != SAMPLE_RATE:
-        raise DataError(f"{source} is at {rate} Hz; {SAMPLE_RATE} is wanted")
-    num_frames = len(samples) // HOP_LENGTH
+    samples = read_audio(source).to_stereo().resampled(SAMPLE_RATE).samples
+    num_frames = samples.shape[1] // HOP_LENGTH
     if num_frames == 0:
         raise DataError(f"{source} is shorter than one codec frame")
-    stereo = np.broadcast_to(samples, (len(samples), 2)) if samples.shape[1] == 1 else samples
-    return np.ascontiguousarray(stereo[: num_frames * HOP_LENGTH, :2].T, dtype=np.float32)
+    return np.ascontiguousarray(samples[:, : num_frames * HOP_LENGTH])
 
 
 def load_arrays(jobs: Sequence[ClipJob], name: str) -> NDArray[np.generic]:
