@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most so many clips")
     parser.add_argument("--batch-size", type=int, help="crops in a step")
     parser.add_argument("--adversarial-from", type=float, help="share of the time; 1 for never")
+    parser.add_argument("--start-from", type=Path, help="checkpoint to go on from")
+    parser.add_argument("--learning-rate", type=float, help="its peak")
     parser.add_argument("--smoke", action="store_true", help="4 clips, small batches")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -31,13 +33,22 @@ def main() -> None:
     chosen = {
         "batch_size": arguments.batch_size or (2 if arguments.smoke else None),
         "adversarial_from": arguments.adversarial_from,
+        "learning_rate": arguments.learning_rate,
     }
     training = RendererTraining(
         seconds=arguments.seconds, **{k: v for k, v in chosen.items() if v is not None}
     )
     limit = arguments.limit or (4 if arguments.smoke else None)
     codec = load_codec(arguments.codec)
-    print(fit_renderer(codec, arguments.data, arguments.out, training=training, limit=limit))
+    path = fit_renderer(
+        codec,
+        arguments.data,
+        arguments.out,
+        training=training,
+        limit=limit,
+        start_from=arguments.start_from,
+    )
+    print(path)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import numpy as np
@@ -216,6 +217,15 @@ def test_training_brings_clips_nearer_to_their_recordings(data, tmp_path, monkey
     assert network.project.weight.abs().max() > 0
     assert path.stat().st_size < 2 * (tmp_path / "renderer-plain.ckpt").stat().st_size
     assert load_renderer(tmp_path / "renderer-plain.ckpt").config == TINY
+    again = dataclasses.replace(training, seconds=4)
+    fit_renderer(
+        Transparent(), data, tmp_path / "again", config=TINY, training=again, start_from=path,
+        device="cpu", workers=1,
+    )  # fmt: skip
+    first = re.findall(r"on mid .*side ([0-9.]+) dB", (tmp_path / "again/renderer.log").read_text())
+    assert float(first[0]) == pytest.approx(sides[-1], abs=0.002)
+    with pytest.raises(ConfigError, match="other settings"):
+        fit_renderer(Transparent(), data, tmp_path, start_from=path)
 
 
 def test_a_folder_without_clips_is_an_error(tmp_path):

@@ -9,6 +9,7 @@ References:
     arXiv:2210.13438, section 3.4 (losses balanced by their slopes at the waveform).
 """
 
+import copy
 import logging
 import math
 import shutil
@@ -86,6 +87,7 @@ def fit_renderer(
     config: RendererConfig | None = None,
     training: RendererTraining | None = None,
     limit: int | None = None,
+    start_from: Path | None = None,
     device: str | None = None,
     workers: int | None = None,
 ) -> Path:
@@ -99,6 +101,7 @@ def fit_renderer(
         config: Of the network.
         training: How.
         limit: At most so many clips.
+        start_from: Checkpoint whose weights are taken over; its settings must be `config`.
         device: Such as `cuda`; by default that if there is one.
         workers: Processes that prepare clips; None for one per core.
 
@@ -107,8 +110,14 @@ def fit_renderer(
 
     Raises:
         DataError: If there are no clips, or none is long enough.
+        ConfigError: If there is no checkpoint to start from, or it has other settings.
     """
     training = training or RendererTraining()
+    torch.manual_seed(training.seed)
+    config = config or RendererConfig()
+    network = RendererNetwork(config) if start_from is None else load_renderer(start_from)
+    if network.config != config:
+        raise ConfigError(f"{start_from} has other settings: {network.config}")
     out.mkdir(parents=True, exist_ok=True)
     torch.backends.cudnn.benchmark = True
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -118,7 +127,7 @@ def fit_renderer(
         held = [job for job in jobs if job.is_held]
         known = ClipSet([job for job in jobs if job not in held], place)
         measured = ClipSet(held, place) if held else known
-    trainer = _Trainer(config or RendererConfig(), training, out, place)
+    trainer = _Trainer(network.train(), training, out, place)
     trainer.say(f"prepared in {time.monotonic() - began:.1f} s: {known.num_frames} frames")
     trainer.fit(known, measured, until=began + training.seconds)
     return trainer.save("renderer.ckpt")
@@ -162,13 +171,11 @@ class _Trainer:
     """The state of one training run."""
 
     def __init__(
-        self, config: RendererConfig, training: RendererTraining, out: Path, device: torch.device
+        self, network: RendererNetwork, training: RendererTraining, out: Path, device: torch.device
     ) -> None:
-        torch.manual_seed(training.seed)
         self._training, self._out, self._device = training, out, device
-        self._player = RendererPlayer(RendererNetwork(config)).to(device)
-        self._average = RendererPlayer(RendererNetwork(config)).to(device).requires_grad_(False)
-        self._average.load_state_dict(self._player.state_dict())
+        self._player = RendererPlayer(network).to(device)
+        self._average = copy.deepcopy(self._player).requires_grad_(False)
         self._judges = Discriminators(dim=training.judge_dim).to(device)
         self._optimiser, self._judges_optimiser = (
             torch.optim.AdamW(
