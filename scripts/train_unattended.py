@@ -59,6 +59,10 @@ def main() -> None:
     parser.add_argument("--join", type=Path, help="instead: folder with parts")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if torch.cuda.is_available():
+        # The CPU only draws crops; many threads that wait for each other, in several processes at
+        # once, made a step five times as long.
+        torch.set_num_threads(1)
     if given.join:
         join(given.join)
     elif given.bands and given.out and given.stages:
