@@ -106,7 +106,7 @@ def test_silence_stays_silent_under_any_gains():
 
 def test_the_middle_stays_in_the_middle():
     mono = analyze(np.repeat(music()[:1], 2, axis=0))
-    left, right = Synthesizer().add(mono, changed(mono.num_frames, breath=0.5, side_breath=0.5))
+    left, right = Synthesizer().add(mono, changed(mono.num_frames, breath=0.5))
     np.testing.assert_allclose(left, right, atol=1e-4)
 
 

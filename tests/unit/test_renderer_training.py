@@ -95,9 +95,9 @@ def test_gains_stay_within_bounds():
     torch.nn.init.normal_(network.project.weight, std=100)
     gains = network(torch.rand(1, 30, p.NUM_PARAMETERS)).numpy()
     gains = gains.reshape(-1, len(g.GAIN_KINDS), g.NUM_GAIN_POINTS)
-    assert gains[:, [0, 1, 4]].min() > 0.04
-    assert gains[:, [0, 1, 4]].max() < 21
-    assert np.abs(gains[:, [2, 3, 5]]).max() <= 1
+    assert gains[:, :2].min() > 0.04
+    assert gains[:, :2].max() < 21
+    assert np.abs(gains[:, 2]).max() <= 1
 
 
 def test_torch_plays_what_numpy_plays(known):
@@ -210,7 +210,7 @@ def test_training_brings_clips_nearer_to_their_recordings(data, tmp_path, monkey
     log = (tmp_path / "renderer.log").read_text()
     sides = [float(found) for found in re.findall(r"on mid .*side ([0-9.]+) dB", log)]
     assert len(sides) == 3
-    assert sides[1] < 0.9 * sides[0]
+    assert sides[1] < 0.95 * sides[0]
     assert "judges" in log
     network = load_renderer(path)
     assert network.config == TINY

@@ -97,13 +97,11 @@ class Synthesizer:
         self._last = parameters
         return Layers(
             tones=tones,
-            white_mid=white_mid,
+            white=white_mid,
             noise_gain=noise_gain,
             level=_density(np.sqrt(mid_power)),
             pan=pan @ band_blend(),
             own=_own_side(mid_power, quadrature, white_side, side_rms),
-            white_side=white_side,
-            side_level=_density(np.sqrt(side_rms**2 + pan**2 * mid_power)),
         )
 
     def _spectra(
@@ -115,7 +113,7 @@ class Synthesizer:
             shape = (-1, len(GAIN_KINDS), NUM_GAIN_POINTS)
             by_kind = gains.reshape(shape).swapaxes(0, 1)
             return shape_layers(layers, by_kind, (gain_blend(), band_blend()))
-        mid = layers.tones + layers.white_mid * layers.noise_gain
+        mid = layers.tones + layers.white * layers.noise_gain
         return mid, layers.pan * mid + layers.own
 
     def _white(self, steps: int) -> NDArray[np.complex64]:

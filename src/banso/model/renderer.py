@@ -18,9 +18,9 @@ from banso.codec.synthesis import band_blend
 from banso.config import RendererConfig
 from banso.model.codec import Block
 
-# Gains of sound that is there are exponential, at most 26 dB either way; the others add to what
-# is there and are 0 if nothing is to be added.
-_EXPONENTIAL = torch.tensor([kind in ("tones", "noise", "side") for kind in GAIN_KINDS])
+# Gains of sound that is there are exponential, at most 26 dB either way; the other adds to what is
+# there and is 0 if nothing is to be added.
+_EXPONENTIAL = torch.tensor([kind != "breath" for kind in GAIN_KINDS])
 _LARGEST_LOG = 3.0
 
 
@@ -102,7 +102,7 @@ class RendererPlayer(nn.Module):
             with torch.autocast(gains.device.type, enabled=False):
                 spectra = shape_layers(layers, gains.float(), (self.points, self.bands))
         else:
-            mid = layers.tones + layers.white_mid * layers.noise_gain
+            mid = layers.tones + layers.white * layers.noise_gain
             spectra = mid, layers.pan * mid + layers.own
         frames = torch.fft.irfft(torch.stack(spectra, dim=1), n=2 * SYNTHESIS_HOP)
         first, second = frames[:, :, 1:, :SYNTHESIS_HOP], frames[:, :, :-1, SYNTHESIS_HOP:]

@@ -38,7 +38,7 @@ from banso.train.renderer_crops import ClipSet, Crops, prepare_clips, varied
 from banso.train.renderer_loss import log_mel_db, note_distance, spectral_loss
 
 logger = logging.getLogger(__name__)
-_ROOM_BYTES = 6 * 2**30  # an hour of clips needs 4.3 GB
+_ROOM_BYTES = 4 * 2**30  # an hour of clips needs 2.7 GB
 _HEAD_START = 0.05  # share of the time that discriminators learn before they are listened to
 _GROWING = 0.1
 _FEATURE_WEIGHT = 2.0  # beside deception; Kong et al. 2020, equation 7

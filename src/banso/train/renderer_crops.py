@@ -121,7 +121,7 @@ def varied(crops: Crops, rng: np.random.Generator) -> Crops:
     parameters = crops.parameters * gain**COMPRESSION
     parameters[..., cents] = crops.parameters[..., cents]
     parameters[..., pan] = crops.parameters[..., pan] * sign
-    loud = ("tones", "noise_gain", "level", "own", "side_level")
+    loud = ("tones", "noise_gain", "level", "own")
     changed = {name: getattr(crops.layers, name) * gain for name in loud}
     layers = replace(crops.layers, pan=crops.layers.pan * sign, **changed)
     mid, side = crops.recorded.unbind(1)
@@ -143,7 +143,7 @@ def prepare_clips(
     Args:
         data: Folder of audio files.
         codec: Trained.
-        folder: Takes what is computed, 1.2 MB a second of audio.
+        folder: Takes what is computed, 0.75 MB a second of audio.
         device: Where the codec is to run.
         limit: At most so many clips.
         workers: Processes; None for one per core.
