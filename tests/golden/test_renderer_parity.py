@@ -131,6 +131,20 @@ def test_a_codec_of_waveforms_takes_none(network, rendering, tmp_path):
         add_renderer(foreign, network, tmp_path / "out")
 
 
+def test_a_renderer_for_another_synthesis_is_refused(rendering):
+    graph = rendering.manifest.graphs[runtime.CODEC_RENDERER_FILE]
+    (output,) = graph.outputs
+    wider = dataclasses.replace(output, shape=(*output.shape[:-1], "2400"))
+    graphs = rendering.manifest.graphs | {
+        runtime.CODEC_RENDERER_FILE: dataclasses.replace(graph, outputs=(wider,))
+    }
+    manifest = dataclasses.replace(rendering.manifest, graphs=graphs)
+    other = dataclasses.replace(rendering, manifest=manifest)
+    with pytest.raises(BundleError, match="2400 gains"):
+        runtime.load_codec(other, 1)
+    assert not runtime.load_codec(other, 1, renderer=False).has_renderer
+
+
 def test_the_report_shows_the_renderer_on_and_off(rendering, plain, tmp_path, monkeypatch):
     samples = 0.1 * np.random.default_rng(0).standard_normal((2, 3 * 44_100)).astype(np.float32)
     monkeypatch.setattr(bundles, "stem_clips", lambda folders: [Clip(name="a", samples=samples)])

@@ -12,8 +12,10 @@ import numpy as np
 
 from banso.bundle import Bundle
 from banso.codec.analysis import analyze
+from banso.codec.gains import NUM_GAINS
 from banso.codec.parameters import NUM_PARAMETERS, Parameters
 from banso.codec.synthesis import Synthesizer
+from banso.errors import BundleError
 from banso.runtime.session import Array, Session
 
 CODEC_ENCODER_FILE = "codec_encoder.onnx"
@@ -142,6 +144,9 @@ class OnnxCodec(_BundleCodec):
         bundle: Holds two graphs, or three with a renderer.
         num_threads: CPU threads; None takes all that this process may use.
         renderer: Whether the bundle's renderer, if it has one, is to shape the sound.
+
+    Raises:
+        BundleError: If the renderer gives other gains than the synthesis takes.
     """
 
     def __init__(
@@ -151,6 +156,12 @@ class OnnxCodec(_BundleCodec):
         self._renderer: Session | None = None
         if renderer and bundle.has(CODEC_RENDERER_FILE):
             self._renderer = Session(bundle.path(CODEC_RENDERER_FILE), num_threads)
+            (gains,) = bundle.manifest.graphs[CODEC_RENDERER_FILE].outputs
+            if gains.shape[-1] != str(NUM_GAINS):
+                raise BundleError(
+                    f"the renderer of bundle {bundle.name} gives {gains.shape[-1]} gains a frame, "
+                    f"this banso takes {NUM_GAINS}; make it anew with banso bundle add-renderer"
+                )
 
     @property
     def has_renderer(self) -> bool:
