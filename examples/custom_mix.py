@@ -34,6 +34,6 @@ gain = 10 ** (
 
 mix = voice.samples + band.samples * gain.astype(np.float32)
 # The true peak, between the samples, stays at or below -1 dBTP.
-mix *= min(1.0, 0.89 / true_peak([mix], band.sample_rate, mix.shape[1]))
+mix *= min(1.0, 0.89 / true_peak([mix]))
 write_audio(here / "custom-mix.wav", Audio(mix, band.sample_rate), overwrite=True)
 print(here / "custom-mix.wav")
