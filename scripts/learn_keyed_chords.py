@@ -1,282 +1,389 @@
 r"""Learn which chords go with a melody in a known key: trains what `banso.keyed_network` runs.
 
-    python scripts/learn_keyed_chords.py --root pop909 --seed 1 --out src/banso/tables/keyed1.npz
-    python scripts/learn_keyed_chords.py --root pop909 --leadsheets OpenEWLD.tar.xz --dim 112 \
-        --blocks 2 --seed 2 --out src/banso/tables/keyed2.npz
+    python scripts/learn_keyed_chords.py --lessons work/lessons.npz --seconds 1500 \
+        --out work/keyed-begun.npz
+    python scripts/learn_keyed_chords.py --lessons work/lessons.npz --start work/keyed-begun.npz \
+        --plans 0 1 2 4 6 7 --batch 12 --rate 7e-4 --seconds 600 --out work/keyed.npz
+    python scripts/choose_keyed_members.py work/keyed.npz --count 6 --out src/banso/tables
 
-It learns from scores alone, no singing: notes are dropped, moved and misheard as a transcription
-does, and a tenth of the crops is shown in a wrong key. One run makes one member of the ensemble, in
-two to three minutes of a free core. Cross-entropy over triads, by the share of each in a half bar.
+It learns from scores and from voices as they are heard (`song_lessons.py` makes the file). All
+members of an ensemble are trained at once, as one network whose weights have an axis more; they
+differ in their start, in the parts they see, and in `PLANS`. With `--start`, trained members go on
+learning instead. Cross-entropy over triads, by the share of each in a half bar. The budget is time,
+so that any machine finishes; weights are averages over the last steps (EMA). Long runs grow too
+sure of themselves, which the mean of several members makes good.
 """
 
 import argparse
+import json
+import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from keyed_crops import (
+    CORPUS,
+    NUM_VIEWS,
+    SHAPE,
+    SOURCES,
+    Crops,
+    Pool,
+    crops,
+    pool_of,
+)
 from numpy.typing import NDArray
+from song_lessons import read_lessons
 from torch import Tensor, nn
 
-from banso import chord_network as cn
 from banso import keyed_network as kn
-from banso.chords import parse_chord
-from banso.data.manifest import split_of
-from banso.data.song import Song
-from banso.data.sources import openewld, pop909
-from banso.errors import BansoError
-from banso.leadsheet import LeadSheet
-from banso.measures import measures_of
-from banso.onsets import SungEvents
 
-CROP = 128  # half bars
-JUDGED = 25  # triads and none; sus and diminished chords are in the last column and not learned
-LEADSHEET_SHARE, WRONG_KEY_SHARE = 0.15, 0.1
-SMOOTHING, WEIGHT_DECAY, RATE = 0.05, 0.05, 2e-3
-Floats = NDArray[np.float64]
+JUDGED = kn.NUM_OUTPUTS
+CROP, CHECKED = 96, 64  # half bars
+SMOOTHING, WEIGHT_DECAY = 0.08, 0.05
+NUM_CHECKS = 8
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """A melody, its half bars, the seconds of each chord in them [half bars, 26], its signature."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemberPlan:
+    """How one member differs.
 
-    split: str
-    notes: SungEvents
-    borders: Floats
-    inside: NDArray[np.int64]
-    seconds: Array
-    signature: int
+    Attributes:
+        drop: Dropout.
+        shares: How often each of `SOURCES` is drawn.
+        shape: Whether it sees heights and lengths of notes.
+        told: How many chords at most are told in half of the parts.
+    """
+
+    drop: float = 0.25
+    shares: tuple[float, float, float, float] = (0.7, 0.1, 0.1, 0.1)
+    shape: bool = True
+    told: float = 0.0
 
 
-class Block(nn.Module):
-    """One block of `banso.keyed_network`."""
+PLANS = (
+    MemberPlan(shares=(0.85, 0.15, 0.0, 0.0), shape=False),
+    MemberPlan(shares=(0.85, 0.15, 0.0, 0.0)),
+    MemberPlan(),
+    MemberPlan(drop=0.4),
+    MemberPlan(told=0.8),
+    MemberPlan(drop=0.4, told=0.8),
+    MemberPlan(drop=0.3, shares=(0.5, 0.15, 0.2, 0.15), told=0.8),
+    MemberPlan(drop=0.4, shares=(0.75, 0.0, 0.0, 0.25), told=0.8),
+)
+GOING_ON = MemberPlan(shares=(1.0, 0.0, 0.0, 0.0))
 
-    def __init__(self, dim: int, drop: float) -> None:
+
+class Members(nn.Module):
+    """Networks of one shape side by side; each computes what `banso.keyed_network` does.
+
+    Args:
+        plans: One for each member.
+        dim: Width.
+        blocks: Depth.
+    """
+
+    def __init__(self, plans: tuple[MemberPlan, ...], dim: int, blocks: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.qkv, self.attended = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.time = nn.Conv1d(dim, dim, 5, padding=2, groups=dim)
-        self.wide, self.narrow = nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim)
-        self.drop = nn.Dropout(drop)
+        self.count, self.dim, self.num_blocks = len(plans), dim, blocks
+        self.drop: Tensor
+        self.register_buffer("drop", torch.tensor([p.drop for p in plans]), persistent=False)
+        weights: dict[str, Tensor] = {
+            "distance": torch.zeros(kn.NUM_HEADS, 2 * kn.FARTHEST + 1),
+            "phase": torch.zeros(kn.NUM_HEADS, kn.PERIOD),
+        }
+        weights |= _linear("embed", NUM_VIEWS, dim) | _norm("norm", dim)
+        weights |= _linear("out", dim, JUDGED)
+        for block in range(blocks):
+            name = f"block{block}_"
+            weights |= _norm(f"{name}norm1", dim) | _norm(f"{name}norm2", dim)
+            weights |= _linear(f"{name}qkv", dim, 3 * dim) | _linear(f"{name}attended", dim, dim)
+            weights |= _linear(f"{name}wide", dim, 2 * dim)
+            weights |= _linear(f"{name}narrow", 2 * dim, dim) | _linear(f"{name}time", 5, dim)
+        self.weights = nn.ParameterDict(
+            {name: nn.Parameter(_started(name, w, len(plans))) for name, w in weights.items()}
+        )
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Map [batch, half bars, dim] to the same shape."""
-        batch, frames, dim = x.shape
-        y = self.norm1(x)
-        q, k, v = self.qkv(y).view(batch, frames, 3, kn.NUM_HEADS, -1).permute(2, 0, 3, 1, 4)
-        found = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        found = found.transpose(1, 2).reshape(batch, frames, dim)
-        mixed = self.time(y.transpose(1, 2)).transpose(1, 2)
-        x = x + self.drop(self.attended(found) + mixed)
-        wide = nn.functional.gelu(self.wide(self.norm2(x)), approximate="tanh")
-        out: Tensor = x + self.drop(self.narrow(wide))
-        return out
-
-
-class Network(nn.Module):
-    """A member of `banso.keyed_network.KeyedNetwork`, to be trained."""
-
-    def __init__(self, dim: int, blocks: int, drop: float) -> None:
-        super().__init__()
-        self.embed = nn.Linear(12 * cn.NUM_VIEWS + 1, dim)
-        self.distance = nn.Parameter(torch.zeros(kn.NUM_HEADS, 2 * kn.FARTHEST + 1))
-        self.phase = nn.Parameter(torch.zeros(kn.NUM_HEADS, kn.PERIOD))
-        self.blocks = nn.ModuleList(Block(dim, drop) for _ in range(blocks))
-        self.norm, self.out = nn.LayerNorm(dim), nn.Linear(dim, kn.NUM_OUTPUTS)
-        self.drop = nn.Dropout(drop / 2)
-
-    def forward(self, grid: Tensor, inside: Tensor) -> Tensor:
-        """Logits [batch, half bars, 25] of melodies [batch, half bars, 12, views]."""
-        views = torch.cat([grid.flatten(2), inside[..., None]], dim=2)
-        x = self.drop(nn.functional.gelu(self.embed(views), approximate="tanh"))
-        frames = torch.arange(x.shape[1])
+    def forward(self, views: Tensor, live: Tensor) -> Tensor:
+        """Logits [members, batch, half bars, 25] of views [members, batch, half bars, views]."""
+        x = self._dropped(_gelu(self._apply_linear(views, "embed")), 0.5)
+        frames = torch.arange(x.shape[2], device=x.device)
         distance = frames[:, None] - frames
         far = distance.clamp(-kn.FARTHEST, kn.FARTHEST) + kn.FARTHEST
-        bias = (self.distance[:, far] + self.phase[:, distance % kn.PERIOD])[None]
-        for block in self.blocks:
-            x = block(x, bias)
-        out: Tensor = self.out(self.norm(x))
-        return out
+        bias = self.weights["distance"][..., far] + self.weights["phase"][..., distance % kn.PERIOD]
+        bias = bias[:, None] + torch.where(live, 0.0, -1e4)[:, :, None, None]
+        for block in range(self.num_blocks):
+            name = f"block{block}_"
+            y = self._normalized(x, f"{name}norm1")
+            mixed = self._attended(y, bias, name) + self._mixed_in_time(y, f"{name}time")
+            x = x + self._dropped(mixed)
+            wide = _gelu(self._apply_linear(self._normalized(x, f"{name}norm2"), f"{name}wide"))
+            x = x + self._dropped(self._apply_linear(wide, f"{name}narrow"))
+        return self._apply_linear(self._normalized(x, "norm"), "out")
 
-    def arrays(self) -> dict[str, Array]:
-        """Weights as `KeyedNetwork` wants them."""
-        found = {}
-        for name, value in self.state_dict().items():
-            first, *rest = name.split(".")
-            if first == "blocks":
-                first, rest = f"block{rest[0]}_{rest[1]}", rest[2:]
-            kind = rest[0] if rest else ""
-            if value.ndim == 3:
-                value = value[:, 0].T
-            elif kind == "weight" and value.ndim == 2:
-                value = value.T
-            found[first + ("_bias" if kind == "bias" else "")] = value.numpy().astype(np.float32)
+    def _apply_linear(self, x: Tensor, name: str) -> Tensor:
+        flat = x.reshape(self.count, -1, x.shape[-1])
+        bias = self.weights[f"{name}_bias"][:, None]
+        found: Tensor = torch.baddbmm(bias, flat, self.weights[name]).view(*x.shape[:-1], -1)
         return found
 
+    def _normalized(self, x: Tensor, name: str) -> Tensor:
+        y: Tensor = nn.functional.layer_norm(x.float(), (x.shape[-1],)) * self._of(name)
+        return y + self._of(f"{name}_bias")
 
-def lessons_of(root: Path, leadsheets: Path | None) -> Iterator[Lesson]:
-    """Yield a lesson for every song of POP909, and for the lead sheets of OpenEWLD."""
-    for raw in pop909.read_corpus(root):
-        yield from _lesson(raw, split_of(raw.song_id))
-    for sheet in openewld.read_corpus(leadsheets) if leadsheets else ():
-        yield from _lesson(sheet, "leadsheets")
+    def _mixed_in_time(self, y: Tensor, name: str) -> Tensor:
+        kernel = self.weights[name]
+        reach = kernel.shape[1] // 2
+        padded = nn.functional.pad(y, (0, 0, reach, reach))
+        shifted = (
+            padded[:, :, step : step + y.shape[2]] * kernel[:, step, None, None]
+            for step in range(kernel.shape[1])
+        )
+        mixed: Tensor = sum(shifted) + self._of(f"{name}_bias")
+        return mixed
 
+    def _attended(self, y: Tensor, bias: Tensor, name: str) -> Tensor:
+        members, batch, frames, dim = y.shape
+        parts = self._apply_linear(y, f"{name}qkv").view(
+            members, batch, frames, 3, kn.NUM_HEADS, -1
+        )
+        q, k, v = parts.permute(3, 0, 1, 4, 2, 5)
+        score = q @ k.transpose(3, 4) / (dim // kn.NUM_HEADS) ** 0.5 + bias
+        found = (score.softmax(dim=4).to(v.dtype) @ v).transpose(2, 3)
+        return self._apply_linear(found.reshape(y.shape), f"{name}attended")
 
-def _lesson(raw: pop909.RawSong | openewld.RawLeadSheet, split: str) -> Iterator[Lesson]:
-    try:
-        song = raw.read()
-    except BansoError:
-        return
-    sheet = song.lead_sheet
-    if sheet.key is None or not sheet.chords or len(sheet.downbeats) < 8:
-        return
-    # What comes before the first beat, or after the last, is no half bar.
-    first, last = sheet.beats[0], sheet.beats[-1]
-    measures = measures_of(sheet, last + last - sheet.beats[-2])
-    key = parse_chord(sheet.key)
-    borders = np.append(measures.starts, measures.ends[-1])
-    borders[0] = first
-    yield Lesson(
-        split, _notes(song), borders, measures.inside, chord_seconds(sheet, borders),
-        ((key.root or 0) + 3 * key.is_minor) % 12,
-    )  # fmt: skip
+    def _of(self, name: str) -> Tensor:
+        found: Tensor = self.weights[name][:, None, None]
+        return found
 
-
-def _notes(song: Song) -> SungEvents:
-    rows = np.array([(n.start_seconds, n.end_seconds, n.pitch, 1.0) for n in song.melody])
-    return SungEvents(*rows.astype(np.float64).T)
-
-
-def chord_seconds(sheet: LeadSheet, borders: Floats) -> Array:
-    """How long each triad, none, and any other chord sounds in every half bar [units, 26]."""
-    seconds = np.zeros((len(borders) - 1, JUDGED + 1), dtype=np.float32)
-    for span in sheet.chords:
-        overlap = np.minimum(borders[1:], span.end_seconds)
-        overlap = overlap - np.maximum(borders[:-1], span.start_seconds)
-        seconds[:, _column(span.label)] += np.maximum(0.0, overlap)
-    return seconds
+    def _dropped(self, x: Tensor, part: float = 1.0) -> Tensor:
+        if not self.training:
+            return x
+        drop = part * self.drop[:, None, None, None]
+        return x * (torch.rand_like(x) >= drop) / (1 - drop).to(x.dtype)
 
 
-def _column(label: str) -> int:
-    chord = parse_chord(label)
-    tones = set(chord.intervals)
-    if chord.root is None:
-        return 24
-    if 7 not in tones or not tones & {3, 4}:
-        return JUDGED
-    return chord.root + 12 * chord.is_minor
+def _linear(name: str, inputs: int, outputs: int) -> dict[str, Tensor]:
+    return {name: torch.empty(inputs, outputs), f"{name}_bias": torch.empty(inputs, outputs)[0]}
 
 
-def crop(lesson: Lesson, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Cut a part out of a song, as a transcription hears it: grid, inside, chord seconds."""
-    size = min(CROP, len(lesson.seconds))
-    start = int(rng.integers(len(lesson.seconds) - size + 1))
-    borders, notes = lesson.borders[start : start + size + 1], lesson.notes
-    kept = (notes.seconds < borders[-1]) & (notes.end_seconds > borders[0])
-    kept &= rng.random(len(notes)) > rng.uniform(0, 0.15)
-    count = int(kept.sum())
-    heard = SungEvents(
-        notes.seconds[kept] + rng.normal(0, 0.02, count),
-        notes.end_seconds[kept] + rng.normal(0, 0.06, count),
-        notes.pitch[kept] + (rng.random(count) < 0.03) * rng.integers(-2, 3, count),
-        notes.strength[kept],
-    )
-    wrong = rng.random() < WRONG_KEY_SHARE
-    turn = lesson.signature + (int(rng.choice([-5, 5])) if wrong else 0)
-    grid = np.roll(cn.melody_grid(heard, borders), -turn, axis=1)
-    part = slice(start, start + size)
-    return grid, lesson.inside[part].astype(np.float32), turned(lesson.seconds[part], turn)
+def _norm(name: str, dim: int) -> dict[str, Tensor]:
+    return {name: torch.ones(dim), f"{name}_bias": torch.zeros(dim)}
 
 
-def turned(columns: Array, signature: int) -> Array:
-    """Chord columns [..., 26] as they look from a signature."""
-    triads = np.roll(columns[..., :24].reshape(*columns.shape[:-1], 2, 12), -signature, axis=-1)
-    return np.concatenate([triads.reshape(*columns.shape[:-1], 24), columns[..., 24:]], axis=-1)
+def _started(name: str, like: Tensor, members: int) -> Tensor:
+    """Start as `torch.nn.Linear` does; norms and biases of attention start as they are."""
+    if "norm" in name or name in ("distance", "phase"):
+        return like.expand(members, *like.shape).clone()
+    if name.endswith("_bias"):
+        return torch.zeros(members, *like.shape)
+    drawn: Tensor = 2 * torch.rand(members, *like.shape) - 1
+    return drawn / math.sqrt(like.shape[0])
 
 
-def loss_of(network: Network, lessons: list[Lesson], rng: np.random.Generator) -> Tensor:
-    """Mean cross-entropy in nats over the judged time of random crops."""
-    crops = [crop(lesson, rng) for lesson in lessons]
-    longest = max(len(grid) for grid, _, _ in crops)
-    grids = np.zeros((len(crops), longest, 12, cn.NUM_VIEWS), dtype=np.float32)
-    insides = np.zeros((len(crops), longest), dtype=np.float32)
-    seconds = np.zeros((len(crops), longest, JUDGED + 1), dtype=np.float32)
-    for row, (grid, inside, chords) in enumerate(crops):
-        size = len(grid)
-        grids[row, :size], insides[row, :size], seconds[row, :size] = grid, inside, chords
-    chords = torch.from_numpy(seconds)
-    judged = chords[..., :JUDGED].sum(dim=2)
-    weight = judged / chords.sum(dim=2).clamp(min=1e-6)
-    target = chords[..., :JUDGED] / judged.clamp(min=1e-6)[..., None]
+def _gelu(x: Tensor) -> Tensor:
+    return nn.functional.gelu(x, approximate="tanh")
+
+
+def drawn(pool: Pool, plans: tuple[MemberPlan, ...], batch: int) -> Crops:
+    """A batch of crops for every member, first axes [members, batch]."""
+    device = pool.weight.device
+    share = torch.tensor([plan.shares for plan in plans], device=device)
+    own = torch.stack([pool.source == place for place in range(len(SOURCES))])
+    weight = own * pool.weight
+    weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1e-9)
+    songs = torch.multinomial(share @ weight, batch, replacement=True).flatten()
+    told = torch.tensor([plan.told for plan in plans], device=device).repeat_interleave(batch)
+    told = told * (torch.rand(len(songs), device=device) < 0.5)
+    return _by_member(crops(pool, songs, CROP, hint_share=told), plans)
+
+
+def _by_member(made: Crops, plans: tuple[MemberPlan, ...]) -> Crops:
+    def split(x: Tensor) -> Tensor:
+        return x.view(len(plans), -1, *x.shape[1:])
+
+    views = split(made.views)
+    seen = torch.tensor([float(plan.shape) for plan in plans], device=views.device)
+    views[..., SHAPE] *= seen[:, None, None, None]
+    return Crops(views, split(made.seconds), split(made.live), split(made.asked))
+
+
+def loss_of(network: Members, batch: Crops) -> Tensor:
+    """Mean cross-entropy in nats over the judged time, for every member [members]."""
+    judged = batch.seconds[..., :JUDGED].sum(dim=3)
+    weight = judged * batch.asked * batch.live
+    target = batch.seconds[..., :JUDGED] / judged.clamp(min=1e-6)[..., None]
     target = (1 - SMOOTHING) * target + SMOOTHING / JUDGED
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(torch.from_numpy(grids), torch.from_numpy(insides))
-    log = torch.log_softmax(logits.float(), dim=2)
-    return -((log * target).sum(dim=2) * weight).sum() / weight.sum()
+    with torch.autocast(batch.views.device.type, torch.bfloat16):
+        logits = network(batch.views, batch.live)
+    log = torch.log_softmax(logits.float(), dim=3)
+    return -((log * target).sum(dim=3) * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
 
 
-def accuracy(weights: dict[str, Array], lessons: list[Lesson]) -> float:
-    """Mean share of the time of songs that is named right, by the numpy code, the key known."""
-    network = kn.KeyedNetwork([kn.unpacked(kn.packed(weights))])
-    shares = []
-    for lesson in lessons:
-        keys = np.full(24, -1e3)
-        keys[lesson.signature] = 0.0
-        grid = cn.melody_grid(lesson.notes, lesson.borders)
-        best = network.log_probabilities(grid, lesson.inside, keys).argmax(axis=1)
-        right = lesson.seconds[np.arange(len(best)), best].sum()
-        shares.append(right / lesson.seconds[:, :JUDGED].sum())
-    return float(np.mean(shares))
+def check(network: Members, pool: Pool, plans: tuple[MemberPlan, ...]) -> dict[str, Array]:
+    """Two parts of each song set apart: probabilities, truth, and each member's scores.
+
+    Returns:
+        `probability` [members, parts, units, 25], `seconds` [parts, units, 26], and for each
+        member `right` (mean share of the time), `nats` (mean cross-entropy).
+    """
+    songs = torch.arange(len(pool.length), device=pool.length.device)
+    songs = songs[pool.source == 0].repeat_interleave(2)
+    room = (pool.length[songs] - CHECKED).clamp(min=0)
+    place = torch.tensor([0.25, 0.8], device=songs.device).repeat(len(songs) // 2)
+    made = crops(pool, songs, CHECKED, start=(room * place).long())
+    repeated = Crops(*(torch.cat([getattr(made, name)] * len(plans)) for name in made.__slots__))
+    network.eval()
+    with torch.no_grad(), torch.autocast(songs.device.type, torch.bfloat16):
+        batch = _by_member(repeated, plans)
+        log = torch.log_softmax(network(batch.views, batch.live).float(), dim=3)
+    network.train()
+    judged = made.seconds[..., :JUDGED]
+    total = judged.sum(dim=(1, 2))
+    best = torch.nn.functional.one_hot(log[..., :24].argmax(dim=3), JUDGED)
+    right = ((best * judged).sum(dim=(2, 3)) / total).mean(dim=1)
+    nats = (-(log * judged).sum(dim=(2, 3)) / total).mean(dim=1)
+    found = {"probability": log.exp(), "seconds": made.seconds, "right": right, "nats": nats}
+    return {name: value.cpu().numpy().astype(np.float32) for name, value in found.items()}
+
+
+class Keeper:
+    """Averaged weights, and how they did in the checks."""
+
+    def __init__(self, network: Members) -> None:
+        self.average = {name: w.detach().clone() for name, w in network.weights.items()}
+        self.checks: list[dict[str, Any]] = []
+
+    def update(self, network: Members, keep: float) -> None:
+        """Move the average towards the weights of now."""
+        names = list(self.average)
+        now = [network.weights[name].detach() for name in names]
+        torch._foreach_lerp_([self.average[name] for name in names], now, 1 - keep)
+
+    def check(self, network: Members, pool: Pool, plans: tuple[MemberPlan, ...]) -> str:
+        """Try the average and tell."""
+        current = {name: w.detach().clone() for name, w in network.weights.items()}
+        _load(network, self.average)
+        found = check(network, pool, plans)
+        _load(network, current)
+        self.checks.append({name: found[name].round(4).tolist() for name in ("right", "nats")})
+        together = found["probability"].mean(axis=0)[..., :24].argmax(axis=2)
+        judged = found["seconds"][..., :JUDGED]
+        right = np.take_along_axis(judged, together[..., None], axis=2).sum(axis=(1, 2))
+        mean = float((right / judged.sum(axis=(1, 2))).mean())
+        return f"right {found['right'].round(3).tolist()} together {mean:.4f}"
+
+
+def _load(network: Members, weights: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in weights.items():
+            network.weights[name].copy_(value)
+
+
+def started_from(path: Path, chosen: list[int], network: Members) -> None:
+    """Go on from members that this script wrote; they know no other corpus than POP909."""
+    with np.load(path, allow_pickle=False) as arrays, torch.no_grad():
+        for place, member in enumerate(chosen):
+            for name, weight in network.weights.items():
+                known = torch.from_numpy(arrays[f"member{member}_{name}"].astype(np.float32))
+                weight[place].zero_()
+                weight[place, : len(known)] = known.to(weight.device)
+
+
+def exported(weights: dict[str, Tensor], member: int, *, shape: bool = True) -> dict[str, Array]:
+    """One member's weights as `KeyedNetwork` wants them: the corpus is POP909, no chord is told.
+
+    Args:
+        weights: Of all members.
+        member: Which of them.
+        shape: Whether it has learned from heights and lengths.
+    """
+    found = {name: w[member].detach().float().cpu().numpy() for name, w in weights.items()}
+    embed = found["embed"]
+    found["embed_bias"] = found["embed_bias"] + embed[CORPUS.start]
+    found["embed"] = embed[: SHAPE.stop].copy()
+    found["embed"][SHAPE] *= shape
+    return found
+
+
+def train(
+    network: Members, pools: tuple[Pool, Pool], plans: tuple[MemberPlan, ...], seconds: float,
+    batch: int, rate: float,
+) -> Keeper:  # fmt: skip
+    """Train for a time; the rate falls to 0 at its end."""
+    optimizer = torch.optim.AdamW(
+        network.parameters(), rate, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98)
+    )
+    keeper, began, checked = Keeper(network), time.monotonic(), 0
+    step, spent = 0, 0.0
+    while spent < 1.0:
+        loss = loss_of(network, drawn(pools[0], plans, batch))
+        optimizer.zero_grad()
+        loss.sum().backward()
+        _clip(network)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / 100, 1.3 * (1 - spent))
+        optimizer.step()
+        step += 1
+        before, spent = spent, (time.monotonic() - began) / seconds
+        # The average reaches over a twentieth of the run, less at its start.
+        keeper.update(network, min(float(np.exp((before - spent) / 0.05)), 1 - 1 / (step + 1)))
+        if spent * NUM_CHECKS >= checked + 1 or spent >= 1.0:
+            checked += 1
+            told = keeper.check(network, pools[1], plans)
+            print(f"{step} {spent:.2f} loss {loss.mean():.3f} {told}", flush=True)
+    return keeper
+
+
+def _clip(network: Members) -> None:
+    """Clip the gradient of every member to a norm of 1."""
+    gradients = [w.grad for w in network.parameters() if w.grad is not None]
+    norm = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients]).sum(dim=0).sqrt()
+    scale = (1 / norm.clamp(min=1.0)).nan_to_num()
+    for gradient in gradients:
+        gradient.mul_(scale.view(-1, *[1] * (gradient.ndim - 1)))
 
 
 def main() -> None:
-    """Train one member and write its weights."""
+    """Train all members and write their weights, what they answer and how well."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, required=True, help="folder that holds POP909")
-    parser.add_argument("--leadsheets", type=Path, help="OpenEWLD, learned from as well")
+    parser.add_argument("--lessons", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--dim", type=int, default=96)
     parser.add_argument("--blocks", type=int, default=3)
-    parser.add_argument("--drop", type=float, default=0.25)
-    parser.add_argument("--batch", type=int, default=14)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--batch", type=int, default=24, help="parts for each member")
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--plans", type=int, nargs="*", help="which of PLANS, repeated at will")
+    parser.add_argument("--start", type=Path, help="members that go on; --plans is which of them")
+    parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
-    every = list(lessons_of(options.root, options.leadsheets))
-    pools = [[x for x in every if x.split == name] for name in ("train", "leadsheets")]
-    held = [x for x in every if x.split == "validation"]
-    print(f"{len(pools[0])} songs and {len(pools[1])} lead sheets, {len(held)} songs to check on")
-    network = Network(options.dim, options.blocks, options.drop)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    lessons = read_lessons(options.lessons)
+    chosen = (
+        [x for x in lessons if x.split == "train"],
+        [x for x in lessons if x.source == "pop909" and x.split in ("tuning", "validation")],
     )
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=WEIGHT_DECAY)
-    began = time.monotonic()
-    lengths = [np.array([min(len(x.seconds), 200) for x in pool], float) for pool in pools]
-    for step in range(options.steps):
-        share = LEADSHEET_SHARE if pools[1] else 0.0
-        which = [int(rng.random() < share) for _ in range(options.batch)]
-        drawn = [int(rng.choice(len(lengths[w]), p=lengths[w] / lengths[w].sum())) for w in which]
-        loss = loss_of(network, [pools[w][d] for w, d in zip(which, drawn, strict=True)], rng)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        left = 1.6 * (1 - step / options.steps)
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50, left)
-        optimizer.step()
-        average.update_parameters(network)
-        if step % 100 == 99 or step + 1 == options.steps:
-            weights = average.module.arrays()
-            spent = time.monotonic() - began
-            share = accuracy(weights, held)
-            print(f"{step + 1} {spent:.0f} s loss {loss:.3f} right {share:.3f}", flush=True)
-            np.savez_compressed(options.out, **kn.packed(weights))
+    pools = (pool_of(chosen[0], device), pool_of(chosen[1], device))
+    chosen_plans = list(range(len(PLANS))) if options.plans is None else options.plans
+    plans = tuple(GOING_ON if options.start else PLANS[i] for i in chosen_plans)
+    network = Members(plans, options.dim, options.blocks).to(device)
+    if options.start:
+        started_from(options.start, chosen_plans, network)
+    keeper = train(network, pools, plans, options.seconds, options.batch, options.rate)
+    _load(network, keeper.average)
+    found = check(network, pools[1], plans)
+    arrays = {f"check_{name}": value.astype(np.float16) for name, value in found.items()}
+    for member in range(len(plans)):
+        own = exported(keeper.average, member, shape=plans[member].shape)
+        arrays |= {f"member{member}_{name}": w.astype(np.float16) for name, w in own.items()}
+    told = {"plans": [asdict(plan) for plan in plans], "checks": keeper.checks}
+    np.savez_compressed(options.out, allow_pickle=False, about=np.array(json.dumps(told)), **arrays)
+    print(f"right {found['right'].round(4).tolist()}; {options.out}")
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def _normalized(x: Array, gain: Array, bias: Array) -> Array:
 
 def _gelu(x: Array) -> Array:
     """Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2 (tanh form)."""
-    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3))))
+    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))))
 
 
 @functools.cache

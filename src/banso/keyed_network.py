@@ -18,6 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.chord_network import SLOTS, melody_grid
+from banso.onsets import SungEvents
+
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
@@ -48,36 +51,69 @@ class KeyedNetwork:
         """Load the weights inside the package."""
         return _shipped()
 
-    def log_probabilities(self, grid: Array, inside: NDArray[np.int64], keys: Floats) -> Floats:
+    def log_probabilities(
+        self, melody: SungEvents, borders: Floats, inside: NDArray[np.int64], keys: Floats
+    ) -> Floats:
         """Answer for a song.
 
         Args:
-            grid: Melody [half bars, 12, views] as `banso.chord_network.melody_grid` lays it out.
+            melody: Its notes.
+            borders: Seconds at which half bars begin, and where the last one ends [half bars + 1].
             inside: 0 where a half bar begins a bar, else 1 [half bars].
             keys: Log-probability of every key [24], C to B major, then minor.
 
         Returns:
             Log-probabilities [half bars, 24] of C to B major, then C to B minor.
         """
+        grid, shape = melody_grid(melody, borders), melody_shape(melody, borders)
         total = np.zeros((len(grid), 24))
         share = signature_shares(keys)
         for signature in np.flatnonzero(share >= min(_LEAST_SHARE, float(share.max()))):
-            turned = np.roll(grid, -signature, axis=1)
-            mean = np.mean([self._answer(w, turned, inside) for w in self._members], axis=0)
+            turned = np.roll(grid, -signature, axis=1).reshape(len(grid), -1)
+            views = np.concatenate([turned, inside[:, None], shape], axis=1, dtype=np.float32)
+            mean = np.mean([_answer(w, views) for w in self._members], axis=0)
             found = np.roll(mean.reshape(-1, 2, 12), signature, axis=2).reshape(-1, 24)
             total += share[signature] * found
         return np.asarray(np.log(total / total.sum(axis=1, keepdims=True) + 1e-9))
 
-    def _answer(self, w: dict[str, Array], grid: Array, inside: NDArray[np.int64]) -> Floats:
-        """Probabilities [half bars, 24] of one member in one signature."""
-        views = np.concatenate([grid.reshape(len(grid), -1), inside[:, None]], axis=1)
-        parts = []
-        for start in range(0, len(views), _PART):
-            first = max(0, start - _CONTEXT)
-            logits = _logits(w, views[first : start + _PART + _CONTEXT].astype(np.float32))
-            parts.append(logits[start - first : start - first + _PART, :24])
-        log = np.concatenate(parts).astype(np.float64)
-        return np.asarray(np.exp(log - np.logaddexp.reduce(log, axis=1, keepdims=True)))
+
+def melody_shape(events: SungEvents, borders: Floats) -> Array:
+    """Say how high and how long the notes are that begin at each place.
+
+    Args:
+        events: Sung notes.
+        borders: As for `banso.chord_network.melody_grid`.
+
+    Returns:
+        [half bars, 2 * SLOTS]: half octaves above the song's middle pitch, then half the binary
+        logarithm of the length in slots; 0 where nothing begins.
+    """
+    count = len(borders) - 1
+    place = np.arange(count + 1, dtype=np.float64) * SLOTS
+    begin = np.interp(events.seconds, borders, place, left=-1.0, right=-1.0)
+    end = np.interp(events.end_seconds, borders, place)
+    slot = (begin + 0.5).astype(np.int64)
+    used = (begin >= 0) & (end > begin) & (slot < count * SLOTS)
+    pitch = events.pitch[used]
+    middle = np.quantile(pitch, 0.5, method="lower") if len(pitch) else 0.0
+    height = (pitch - middle) / 6
+    length = np.log2(np.clip((end - begin)[used], 0.5, 4 * SLOTS)) / 2
+    size = count * SLOTS
+    found = np.stack(
+        [np.bincount(slot[used], v, size) for v in (np.clip(height, -3, 3), length)]
+    ).astype(np.float32)
+    return np.asarray(found.reshape(2, count, SLOTS).swapaxes(0, 1).reshape(count, -1))
+
+
+def _answer(w: dict[str, Array], views: Array) -> Floats:
+    """Probabilities [half bars, 24] of one member in one signature."""
+    parts = []
+    for start in range(0, len(views), _PART):
+        first = max(0, start - _CONTEXT)
+        logits = _logits(w, views[first : start + _PART + _CONTEXT])
+        parts.append(logits[start - first : start - first + _PART, :24])
+    log = np.concatenate(parts).astype(np.float64)
+    return np.asarray(np.exp(log - np.logaddexp.reduce(log, axis=1, keepdims=True)))
 
 
 def signature_shares(keys: Floats) -> Floats:
@@ -129,7 +165,7 @@ def _normalized(x: Array, gain: Array, bias: Array) -> Array:
 
 def _gelu(x: Array) -> Array:
     """Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2 (tanh form)."""
-    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3))))
+    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))))
 
 
 def packed(weights: dict[str, Array]) -> dict[str, NDArray[Any]]:

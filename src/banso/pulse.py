@@ -3,19 +3,17 @@
 Sung notes begin on the sixteenths of a steady pulse, more or less. A Fourier transform of their
 onsets shows which pulses are possible; what it cannot tell is which sixteenth is the beat and which
 beat begins the bar. That is told by what notes do at each place of a bar: long notes, leaps and
-phrase starts have their places in songs. So every possible pulse folds the notes into one bar, and
-a small network that knows songs says how likely each rotation of that bar is.
+phrase starts have their places in songs. So every possible pulse folds the notes into one bar, of
+four beats or of three, and a small network that knows songs says how likely each rotation of that
+bar is.
 
 References:
     Grosche and Müller 2011, "Extracting predominant local pulse information", IEEE TASLP 19(6)
     (Fourier tempogram). Temperley 2007, "Music and Probability", chapter 3 (metre from the
-    probability of onsets at metrical positions). Circular convolutions make the network's answer
-    turn with its input, as in Esteves et al. 2018, arXiv:1711.06721.
+    probability of onsets at metrical positions).
 """
 
-import functools
 from dataclasses import dataclass
-from importlib import resources
 from itertools import pairwise
 
 import numpy as np
@@ -23,28 +21,27 @@ from numpy.typing import NDArray
 
 from banso.onsets import SungEvents
 from banso.pulse_candidates import (
-    BEATS_PER_BAR,
     BINS_PER_BEAT,
     FASTEST_BPM,
-    NUM_BINS,
+    METERS,
     SLOWEST_BPM,
     Candidates,
+    candidates_at,
     find_candidates,
-    fold,
-    scalars,
 )
+from banso.pulse_table import PulseTable
 
 __all__ = [
-    "BEATS_PER_BAR",
     "FASTEST_BPM",
     "SLOWEST_BPM",
     "SURE_OF_BEATS",
     "Pulse",
+    "PulseTable",
     "find_pulse",
+    "find_pulses",
     "pulse_at",
 ]
 
-Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 # Below this confidence a band should rather follow the sung onsets than play on the beats.
@@ -53,6 +50,8 @@ SURE_OF_BEATS = 0.25
 _PIECE_SECONDS, _HOP_SECONDS = 72.0, 36.0
 _LEAST_EVENTS = 12
 _TOP_HYPOTHESES = 24
+# Readings of one piece that are followed through the song, for each that is wanted.
+_TRIED = 3
 # Nats that it costs two neighbouring pieces to differ by a tenth of a beat, or by 2 % of tempo.
 _PHASE_COST, _TEMPO_COST = 1.0, 1.0
 
@@ -67,6 +66,7 @@ class Pulse:
         confidence: Probability that the beats are where they are said to be, 0 to 1.
         tempo_bpm: Median tempo.
         alternatives_bpm: Other tempi that were considered likely, most likely first.
+        log_probability: Of this reading, next to the others that are found with it, in nats.
     """
 
     beats: Floats
@@ -74,66 +74,52 @@ class Pulse:
     confidence: float
     tempo_bpm: float
     alternatives_bpm: tuple[float, ...]
+    log_probability: float = 0.0
+
+    @property
+    def beats_per_bar(self) -> int:
+        """Beats from a downbeat to the next; 4 if there are too few to tell."""
+        steps = np.diff(np.flatnonzero(np.isin(self.beats, self.downbeats)))
+        return int(np.bincount(steps).argmax()) if len(steps) else METERS[0]
 
 
 @dataclass(frozen=True, slots=True)
 class _Hypothesis:
-    """One reading of a piece: period and the time of some downbeat, in seconds; log-probability."""
+    """One reading of a piece.
+
+    Period and the time of some downbeat in seconds, beats in a bar, log-probability.
+    """
 
     period: float
     downbeat: float
+    beats_per_bar: int
     log_probability: float
 
-
-class PulseTable:
-    """The trained network: three circular convolutions, in numpy.
-
-    Args:
-        weights: Arrays by name, as `scripts/learn_pulse.py` writes them.
-    """
-
-    def __init__(self, weights: dict[str, Array]) -> None:
-        self._weights = weights
-
-    @classmethod
-    def shipped(cls) -> "PulseTable":
-        """Load the table inside the package."""
-        return _shipped()
-
-    def score(self, candidates: Candidates) -> Array:
-        """Logits [candidates, NUM_BINS] of a downbeat at each place, over all pulses together."""
-        x = np.concatenate(
-            [
-                candidates.bars,
-                np.repeat(scalars(candidates)[:, None], NUM_BINS, axis=1),
-            ],
-            axis=2,
-        )
-        x = _gelu(self._circular(x, "first"))
-        for name in ("second", "third"):
-            x = x + _gelu(self._circular(x, name))
-        return np.asarray(x @ self._weights["out"] + self._weights["out_bias"], np.float32)[..., 0]
-
-    def _circular(self, x: Array, name: str) -> Array:
-        """Circular convolution over the second axis; kernels are [width * inputs, outputs]."""
-        kernel = self._weights[name]
-        width = kernel.shape[0] // x.shape[2]
-        shifted = [np.roll(x, width // 2 - step, axis=1) for step in range(width)]
-        return np.asarray(np.concatenate(shifted, axis=2) @ kernel + self._weights[f"{name}_bias"])
+    @property
+    def bar_seconds(self) -> float:
+        return self.beats_per_bar * self.period
 
 
 def find_pulse(
     events: SungEvents, duration_seconds: float, table: PulseTable | None = None
 ) -> Pulse | None:
-    """Find tempo, beats and bars of a voice.
+    """Find tempo, beats and bars of a voice: the likeliest of `find_pulses`, None if none is."""
+    return next(iter(find_pulses(events, duration_seconds, 1, table)), None)
+
+
+def find_pulses(
+    events: SungEvents, duration_seconds: float, count: int, table: PulseTable | None = None
+) -> tuple[Pulse, ...]:
+    """Find the likeliest readings of tempo, beats and bars of a voice.
 
     Args:
         events: Where its notes begin.
         duration_seconds: Length of the recording; beats go on to its end.
+        count: How many readings at most.
         table: What is known of songs; None for the one inside the package.
 
     Returns:
-        The most likely pulse; None if too little is sung to tell.
+        Readings, the likeliest first; none if too little is sung to tell.
     """
     table = table or PulseTable.shipped()
     pieces = []
@@ -143,18 +129,29 @@ def find_pulse(
             hypotheses = _hypotheses(_selected(events, inside, start), table, start)
             pieces.append(((start + stop) / 2, hypotheses))
     if not pieces:
-        return None
-    chosen = _consistent(pieces)
+        return ()
+    # Whatever the surest piece is taken for, the others follow.
+    anchor = int(np.argmax([options[0].log_probability for _, options in pieces]))
+    paths = [_best_path(pieces, anchor, own) for own in pieces[anchor][1][: _TRIED * count]]
+    paths.sort(key=lambda path: -path[1])
+    return tuple(_pulse_of(pieces, *path, duration_seconds) for path in paths[:count])
+
+
+def _pulse_of(
+    pieces: list[tuple[float, list[_Hypothesis]]], chosen: list[_Hypothesis], score: float,
+    duration_seconds: float,
+) -> Pulse:  # fmt: skip
     beats, places = _grid([centre for centre, _ in pieces], chosen, duration_seconds)
     confidence = np.mean(
         [_agreement(options, own) for (_, options), own in zip(pieces, chosen, strict=True)]
     )
     return Pulse(
         beats=beats,
-        downbeats=beats[places % BEATS_PER_BAR == 0],
+        downbeats=beats[places % chosen[0].beats_per_bar == 0],
         confidence=float(confidence),
         tempo_bpm=float(60 / np.median([own.period for own in chosen])),
         alternatives_bpm=_alternatives(pieces, chosen),
+        log_probability=score,
     )
 
 
@@ -174,26 +171,37 @@ def pulse_at(
         are neither early nor late, whichever of them begins the bar.
     """
     period = 60 / tempo_bpm
-    place, confidence = 0.0, 0.0
+    place, confidence, beats_per_bar = 0.0, 0.0, METERS[0]
     if len(events) > 1:
-        turns = np.exp(-2j * np.pi * np.outer([1, 2, 4], events.seconds) / period)
-        weight = 0.3 + np.minimum(events.strength, 1.0)
-        salience = np.abs(turns @ weight) / weight.sum() @ np.array([0.5, 1.0, 1.0])
-        periods = np.array([period])
-        candidates = Candidates(periods, np.array([salience]), fold(events, periods))
-        logits = (table or PulseTable.shipped()).score(candidates)[0].astype(np.float64)
-        share = np.exp(logits - np.logaddexp.reduce(logits))
-        near = sum(np.roll(share, step) for step in (-1, 0, 1))
+        readings = (table or PulseTable.shipped()).log_probabilities(_at(events, period))
+        sums = [near_sums(np.exp(log[0])) for log in readings]
+        meter = int(np.argmax([near.max() for near in sums]))
+        beats_per_bar, near = METERS[meter], sums[meter]
         best = int(near.argmax())
-        sides = share[(best + np.array([-1, 1])) % NUM_BINS]
+        share = np.exp(readings[meter][0])
+        sides = share[(best + np.array([-1, 1])) % len(share)]
         place = (best + (sides[1] - sides[0]) / max(near[best], 1e-12)) / BINS_PER_BEAT
-        confidence = float(near.reshape(BEATS_PER_BAR, -1).sum(axis=0)[best % BINS_PER_BEAT])
+        phases = [own.reshape(-1, BINS_PER_BEAT).sum(axis=0) for own in sums]
+        confidence = float(np.sum(phases, axis=0)[best % BINS_PER_BEAT])
     first = np.ceil(-place)
     count = int(np.ceil(duration_seconds / period - (first + place) - 1e-9))
     places = first + np.arange(max(0, count))
     beats = (place + places) * period
-    downbeats = beats[places % BEATS_PER_BAR == 0]
+    downbeats = beats[places % beats_per_bar == 0]
     return Pulse(beats, downbeats, min(confidence, 1.0), tempo_bpm, ())
+
+
+def _at(events: SungEvents, period: float) -> Candidates:
+    """The one pulse of a known period."""
+    turns = np.exp(-2j * np.pi * np.outer([1, 2, 4], events.seconds) / period)
+    weight = 0.3 + np.minimum(events.strength, 1.0)
+    salience = np.abs(turns @ weight) / weight.sum() @ np.array([0.5, 1.0, 1.0])
+    return candidates_at(events, np.array([period]), np.array([salience]))
+
+
+def near_sums(share: Floats) -> Floats:
+    """Sums of each place and its neighbours: a downbeat between two bins shows in both [places]."""
+    return np.asarray(sum(np.roll(share, step, axis=-1) for step in (-1, 0, 1)))
 
 
 def _hypotheses(events: SungEvents, table: PulseTable, start: float) -> list[_Hypothesis]:
@@ -202,19 +210,28 @@ def _hypotheses(events: SungEvents, table: PulseTable, start: float) -> list[_Hy
     The events' seconds count from the piece's start.
     """
     candidates = find_candidates(events)
-    logits = table.score(candidates).astype(np.float64)
-    log = logits - np.logaddexp.reduce(logits, axis=None)
-    # A downbeat between two bins shows in both.
-    near = np.logaddexp.reduce([np.roll(log, step, axis=1) for step in (-1, 0, 1)], axis=0)
+    found: list[_Hypothesis] = []
+    for beats_per_bar, log in zip(METERS, table.log_probabilities(candidates), strict=True):
+        found += _best_places(candidates.period, log, beats_per_bar, start)
+    return sorted(found, key=lambda own: -own.log_probability)
+
+
+def _best_places(
+    periods: Floats, log: Floats, beats_per_bar: int, start: float
+) -> list[_Hypothesis]:
+    """The most likely readings of one meter, best first."""
+    share = np.exp(log)
+    near = near_sums(share)
     best = np.argsort(near, axis=None)[::-1]
     found: list[_Hypothesis] = []
     for row, column in zip(*np.unravel_index(best, near.shape), strict=True):
-        weights = np.exp(log[row, (column + np.array([-1, 0, 1])) % NUM_BINS])
-        place = column + (weights[2] - weights[0]) / max(weights.sum(), 1e-12)
-        period = float(candidates.period[row])
-        downbeat = start + place / BINS_PER_BEAT * period
+        sides = share[row, (column + np.array([-1, 1])) % share.shape[1]]
+        place = column + (sides[1] - sides[0]) / max(near[row, column], 1e-12)
+        period = float(periods[row])
+        downbeat = float(start + place / BINS_PER_BEAT * period)
+        log_near = float(np.log(max(near[row, column], 1e-12)))
         if all(not _same(own, period, downbeat) for own in found):
-            found.append(_Hypothesis(period, float(downbeat), float(near[row, column])))
+            found.append(_Hypothesis(period, downbeat, beats_per_bar, log_near))
         if len(found) == _TOP_HYPOTHESES:
             break
     return found
@@ -223,12 +240,21 @@ def _hypotheses(events: SungEvents, table: PulseTable, start: float) -> list[_Hy
 def _same(own: _Hypothesis, period: float, downbeat: float) -> bool:
     if abs(own.period - period) > 1e-6:
         return False
-    turn = (own.downbeat - downbeat) / (BEATS_PER_BAR * period)
-    return abs((turn + 0.5) % 1.0 - 0.5) * NUM_BINS < 2.5
+    turn = (own.downbeat - downbeat) / own.bar_seconds
+    return abs((turn + 0.5) % 1.0 - 0.5) * own.beats_per_bar * BINS_PER_BEAT < 2.5
 
 
-def _consistent(pieces: list[tuple[float, list[_Hypothesis]]]) -> list[_Hypothesis]:
-    """One reading of each piece, such that neighbours agree (Viterbi)."""
+def _best_path(
+    pieces: list[tuple[float, list[_Hypothesis]]], anchor: int, fixed: _Hypothesis
+) -> tuple[list[_Hypothesis], float]:
+    """Readings of all pieces that agree best, one of them fixed (Viterbi).
+
+    Returns:
+        One for each piece, all of one meter, and their log-probability less what they disagree.
+    """
+    meter = fixed.beats_per_bar
+    pieces = [(at, [h for h in some if h.beats_per_bar == meter]) for at, some in pieces]
+    pieces[anchor] = (pieces[anchor][0], [fixed])
     score = np.array([own.log_probability for own in pieces[0][1]])
     back = []
     for (before, old), (after, new) in pairwise(pieces):
@@ -240,14 +266,15 @@ def _consistent(pieces: list[tuple[float, list[_Hypothesis]]]) -> list[_Hypothes
     path = [int(score.argmax())]
     for step in reversed(back):
         path.append(int(step[path[-1]]))
-    return [options[i] for (_, options), i in zip(pieces, reversed(path), strict=True)]
+    chosen = [options[i] for (_, options), i in zip(pieces, reversed(path), strict=True)]
+    return chosen, float(score.max())
 
 
 def _mismatch(one: _Hypothesis, other: _Hypothesis, middle: float) -> float:
     """Cost in nats of following one reading by another at a time; bars and tempo should go on."""
     tempo = abs(np.log(one.period / other.period)) / 0.02
-    bar = BEATS_PER_BAR * (one.period + other.period) / 2
-    places = [(middle - h.downbeat) / (BEATS_PER_BAR * h.period) for h in (one, other)]
+    bar = (one.bar_seconds + other.bar_seconds) / 2
+    places = [(middle - h.downbeat) / h.bar_seconds for h in (one, other)]
     turn = abs((places[0] - places[1] + 0.5) % 1.0 - 0.5) * bar / one.period / 0.1
     return float(_TEMPO_COST * min(tempo, 8.0) + _PHASE_COST * min(turn, 8.0))
 
@@ -256,18 +283,18 @@ def _grid(
     centres: list[float], chosen: list[_Hypothesis], duration_seconds: float
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Beats in seconds, and which of a bar each is, through the readings of all pieces."""
-    anchors, numbers = [], []
+    anchors, numbers, meter = [], [], chosen[0].beats_per_bar
     for centre, own in zip(centres, chosen, strict=True):
         place = round((centre - own.downbeat) / own.period)
         anchors.append(own.downbeat + place * own.period)
-        numbers.append(place % BEATS_PER_BAR)
+        numbers.append(place % meter)
     count = np.array(numbers, dtype=np.float64)
     for i in range(1, len(count)):
         period = (chosen[i].period + chosen[i - 1].period) / 2
         steps = (anchors[i] - anchors[i - 1]) / period
         # As many beats as fit, but such that the bar goes on where the next reading has it.
-        turn = (numbers[i] - count[i - 1] - steps + BEATS_PER_BAR / 2) % BEATS_PER_BAR
-        count[i] = np.rint(count[i - 1] + steps + turn - BEATS_PER_BAR / 2)
+        turn = (numbers[i] - count[i - 1] - steps + meter / 2) % meter
+        count[i] = np.rint(count[i - 1] + steps + turn - meter / 2)
     first = count[0] - np.ceil(anchors[0] / chosen[0].period) - 1
     last = count[-1] + np.ceil((duration_seconds - anchors[-1]) / chosen[-1].period) + 1
     places = np.arange(first, last + 1)
@@ -321,15 +348,3 @@ def _pieces(duration_seconds: float) -> list[tuple[float, float]]:
     starts = np.arange(0.0, duration_seconds - _PIECE_SECONDS, _HOP_SECONDS).tolist()
     starts.append(duration_seconds - _PIECE_SECONDS)
     return [(start, start + _PIECE_SECONDS) for start in starts]
-
-
-def _gelu(x: Array) -> Array:
-    """Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2 (tanh form)."""
-    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3))))
-
-
-@functools.cache
-def _shipped() -> PulseTable:
-    path = resources.files("banso") / "tables" / "pulse.npz"
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return PulseTable({name: arrays[name].astype(np.float32) for name in arrays.files})

@@ -1,7 +1,8 @@
 """The pulses that a voice's notes may keep to, and the bar that each makes of them.
 
 A Fourier transform of the onsets shows which steady pulses are possible; each of them folds the
-notes into one bar, by what kind of note they are.
+notes into one bar of four beats and into one of three, by what kind of note they are. How often the
+same note comes again so and so many beats later tells which of these bars the song is made of.
 
 References:
     Grosche and Müller 2011, "Extracting predominant local pulse information", IEEE TASLP 19(6)
@@ -19,9 +20,8 @@ from banso.onsets import SungEvents
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-BEATS_PER_BAR = 4
+METERS = (4, 3)  # beats in a bar
 BINS_PER_BEAT = 12
-NUM_BINS = BEATS_PER_BAR * BINS_PER_BEAT
 SLOWEST_BPM, FASTEST_BPM = 50.0, 180.0
 NUM_CANDIDATES = 16
 # Borders of note classes: time since and until the neighbouring notes and length, in beats, and the
@@ -29,10 +29,13 @@ NUM_CANDIDATES = 16
 _GAPS = np.array([0.2, 0.35, 0.7, 1.2, 2.5])
 _INTERVALS = np.array([-4.5, -0.5, 0.5, 4.5])
 NUM_CLASSES = 3 * (len(_GAPS) + 1) + len(_INTERVALS) + 1 + 1 + 3
-NUM_SCALARS = 8
+# Beats after which notes may come again.
+_LAGS = np.array([1, 2, 3, 4, 6, 8, 12, 16])
+NUM_SCALARS = 8 + 2 * len(_LAGS) + 1
 _STRONG = 0.3
 _GRID_SECONDS = 0.01
 _REFERENCE_PERIOD = 0.77  # seconds; 78 beats per minute, the training songs' mean
+_AGAIN_BEATS = 0.2  # what comes again may be so late or early
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,13 +45,16 @@ class Candidates:
     Attributes:
         period: Seconds a beat [candidates].
         salience: How well the onsets keep to it, 0 to 2.5 [candidates].
-        bars: Notes by class at each place of a bar that starts at second 0
-            [candidates, NUM_BINS, NUM_CLASSES].
+        repetition: How often a note, and one of the same pitch, begins some beats after another
+            [candidates, 2 lags].
+        bars: For each of `METERS`, notes by class at each place of a bar that starts at second 0
+            [candidates, beats * BINS_PER_BEAT, NUM_CLASSES].
     """
 
     period: Floats
     salience: Floats
-    bars: Array
+    repetition: Floats
+    bars: tuple[Array, ...]
 
 
 def find_candidates(events: SungEvents) -> Candidates:
@@ -57,16 +63,39 @@ def find_candidates(events: SungEvents) -> Candidates:
     Args:
         events: At least two.
     """
-    period, salience = _periods(events)
-    return Candidates(period, salience, fold(events, period))
+    return candidates_at(events, *_periods(events))
 
 
-def scalars(candidates: Candidates) -> Array:
+def candidates_at(events: SungEvents, period: Floats, salience: Floats) -> Candidates:
+    """Fold the notes into the bars of given pulses; see `Candidates`."""
+    bars = tuple(fold(events, period, beats) for beats in METERS)
+    return Candidates(period, salience, _repetition(events, period), bars)
+
+
+def scalars(candidates: Candidates, beats_per_bar: int) -> Array:
     """What the network is told of each pulse besides its bar [candidates, NUM_SCALARS]."""
     octaves = 2 * np.log2(candidates.period / _REFERENCE_PERIOD)
     waves = [wave(octaves * k) for wave in (np.sin, np.cos) for k in (1, 2, 3)]
-    rows = np.stack([*waves, octaves, 3 * candidates.salience], axis=1)
-    return np.asarray(rows, dtype=np.float32)
+    rows = [*waves, octaves, 3 * candidates.salience, *candidates.repetition.T]
+    rows.append(np.full(len(octaves), float(beats_per_bar == METERS[1])))
+    return np.asarray(np.stack(rows, axis=1), dtype=np.float32)
+
+
+def _repetition(events: SungEvents, period: Floats) -> Floats:
+    """How often something, and the same pitch, begins some beats later [periods, 2 lags]."""
+    later = events.seconds[None] - events.seconds[:, None]
+    same = np.rint(events.pitch[None] - events.pitch[:, None]) % 12 == 0
+    first, second = np.nonzero((later > 0.1) & (later < 17 * period.max()))
+    away, alike = later[first, second], same[first, second]
+    rows = []
+    for beat in period:
+        found = []
+        for lag in _LAGS:
+            near = np.abs(away / beat - lag) < _AGAIN_BEATS
+            for hit in (near, near & alike):
+                found.append((np.bincount(first[hit], minlength=len(events)) > 0).mean())
+        rows.append(found)
+    return np.array(rows, dtype=np.float64)
 
 
 def _periods(events: SungEvents) -> tuple[Floats, Floats]:
@@ -91,17 +120,18 @@ def _periods(events: SungEvents) -> tuple[Floats, Floats]:
     return per_hz / (index[peaks] + np.clip(offset, -1, 1)), here
 
 
-def fold(events: SungEvents, period: Floats) -> Array:
+def fold(events: SungEvents, period: Floats, beats_per_bar: int) -> Array:
     """Fold notes into the bars of some periods: by class at each place [periods, bins, classes]."""
-    beats = period[:, None]
-    place = (events.seconds / beats / BEATS_PER_BAR) % 1.0 * NUM_BINS
+    beats, num_bins = period[:, None], beats_per_bar * BINS_PER_BEAT
+    place = (events.seconds / beats / beats_per_bar) % 1.0 * num_bins
     below = place.astype(np.int64)
     share = place - below
     classes = _classes(events, beats)
-    bars = np.zeros((len(period), NUM_BINS, NUM_CLASSES), dtype=np.float32)
-    rows = np.broadcast_to(np.arange(len(period))[:, None], below.shape)
-    np.add.at(bars, (rows, below % NUM_BINS), classes * (1 - share)[..., None])
-    np.add.at(bars, (rows, (below + 1) % NUM_BINS), classes * share[..., None])
+    near = np.zeros((*place.shape, num_bins), dtype=np.float32)
+    rows, columns = np.indices(place.shape)
+    near[rows, columns, below % num_bins] = 1 - share
+    near[rows, columns, (below + 1) % num_bins] = share
+    bars = near.swapaxes(1, 2) @ classes
     return np.asarray(bars / np.sqrt(len(events)), dtype=np.float32)
 
 

@@ -1,7 +1,8 @@
 """The plan of a song: what a user fixed, obeyed exactly, and the rest estimated around it.
 
-In order: notes, beats (`banso.pulse`), key, chords (`banso.harmony`). Each step takes what the user
-gave for it as it is; later steps see the result of earlier ones.
+In order: notes, beats (`banso.pulse`; chords help to choose among readings, `banso.readings`), key,
+chords (`banso.harmony`). Each step takes what the user gave for it as it is; later steps see the
+result of earlier ones.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,8 @@ from banso.measures import Measures, covering, measures_of
 from banso.notes import sung_notes
 from banso.onsets import SungEvents, find_events
 from banso.progression import lay_out
-from banso.pulse import FASTEST_BPM, SLOWEST_BPM, SURE_OF_BEATS, Pulse, find_pulse, pulse_at
+from banso.pulse import FASTEST_BPM, SLOWEST_BPM, SURE_OF_BEATS, Pulse, find_pulses, pulse_at
+from banso.readings import Reading, ranked, together
 from banso.wishes import Wishes
 
 Array = NDArray[np.float32]
@@ -38,8 +40,10 @@ Floats = NDArray[np.float64]
 
 # Where a user's chords leave less than this open, nothing is put in.
 _LEAST_GAP_SECONDS = 0.25
-# How much each kind of chord network counts: the same.
-_HEARD_SHARE, _KEYED_SHARE = 0.6, 0.6
+# How much each kind of chord network counts; tuned on the validation songs.
+_HEARD_SHARE, _KEYED_SHARE = 0.3, 1.0
+# Readings of the beats whose chords are compared.
+_NUM_READINGS = 4
 # Beats that are nowhere further than this from a steady tempo are written as one.
 _STEADY_SECONDS = 0.004
 
@@ -123,19 +127,24 @@ def plan_song(
     given = wishes.lead_sheet or LeadSheet()
     notes = sung_notes(vocal_features, frame_rate)
     events = find_events(vocal_features, frame_rate)
-    pulse = _pulse(events, duration_seconds, wishes)
-    grid = _grid(pulse, given, duration_seconds, wishes)
-    if wishes.chords is not None and len(grid.beats) < 2:
+    pulses = _pulses(events, duration_seconds, wishes)
+    grids = [_grid(pulse, given, duration_seconds, wishes) for pulse in pulses]
+    if wishes.chords is not None and len(grids[0].beats) < 2:
         raise ConfigError("too little is sung to tell where bars are; give the tempo (bpm) as well")
-    measures = measures_of(grid, duration_seconds)
     asked = given.chords
     if wishes.chords is not None:
-        asked = lay_out(wishes.chords, grid, duration_seconds)
-    heard = _heard(events, measures)
-    fixed = _fixed_chords(asked, measures)
-    keys = _key_scores(notes, measures, heard, fixed, wishes.fixed_key)
+        asked = lay_out(wishes.chords, grids[0], duration_seconds)
+    keys = _key_scores(notes, events, measures_of(grids[0], duration_seconds), asked, wishes)
     key = int(keys.argmax())
-    opinion = _opinion(notes, measures, heard, keys)
+    readings = ranked(
+        [
+            _reading(notes, pulse, grid, duration_seconds, keys)
+            for pulse, grid in zip(pulses, grids, strict=True)
+        ]
+    )
+    pulse, grid, measures = readings[0].pulse, readings[0].grid, readings[0].measures
+    opinion = _opinion(_heard(events, measures), together(readings), measures)
+    fixed = _fixed_chords(asked, measures)
     harmony = harmonise(notes, measures, key, opinion=opinion, fixed=fixed)
     sheet = replace(
         given,
@@ -156,15 +165,33 @@ def plan_song(
     )
 
 
-def _pulse(events: SungEvents, seconds: float, wishes: Wishes) -> Pulse | None:
+def _pulses(events: SungEvents, seconds: float, wishes: Wishes) -> Sequence[Pulse | None]:
+    """Readings of the beats, the likeliest first; the user's if they are given."""
     sheet = wishes.lead_sheet
     if sheet is not None and len(sheet.beats) > 1:
         bpm = sheet.tempo_bpm or 0.0
-        return Pulse(np.array(sheet.beats), np.array(sheet.downbeats), 1.0, bpm, ())
+        return [Pulse(np.array(sheet.beats), np.array(sheet.downbeats), 1.0, bpm, ())]
     if wishes.bpm is not None:
         # Where the beats are is estimated, how fast they are is not.
-        return replace(pulse_at(events, seconds, wishes.bpm), confidence=1.0)
-    return find_pulse(events, seconds)
+        return [replace(pulse_at(events, seconds, wishes.bpm), confidence=1.0)]
+    # A progression repeats with the bars, so that there must be one reading of them.
+    return find_pulses(events, seconds, 1 if wishes.chords else _NUM_READINGS) or [None]
+
+
+def _reading(
+    notes: Sequence[SungNote], pulse: Pulse | None, grid: LeadSheet, seconds: float, keys: Floats
+) -> Reading:
+    """What keyed networks make of the notes in the half bars of a grid.
+
+    They read the notes, which are a cleaner melody than the bare events.
+    """
+    measures = measures_of(grid, seconds)
+    rows = [(n.start_seconds, n.end_seconds, n.midi, 1.0) for n in notes]
+    melody = SungEvents(*np.array(rows, dtype=np.float64).reshape(-1, 4).T)
+    log = KeyedNetwork.shipped().log_probabilities(
+        melody, _borders(measures), measures.inside, keys
+    )
+    return Reading(pulse, grid, measures, log)
 
 
 def _grid(pulse: Pulse | None, given: LeadSheet, seconds: float, wishes: Wishes) -> LeadSheet:
@@ -207,16 +234,8 @@ def _heard(events: SungEvents, measures: Measures) -> Floats:
     return np.asarray(log * (measures.ends - measures.starts)[:, None], dtype=np.float64)
 
 
-def _opinion(notes: Sequence[SungNote], measures: Measures, heard: Floats, keys: Floats) -> Floats:
-    """What both kinds of network say of every unit [units, 24], like `_heard`.
-
-    The keyed ones read the notes, which are a cleaner melody than the bare events: 0.47 against
-    0.45 of the time right on the test songs.
-    """
-    rows = [(n.start_seconds, n.end_seconds, n.midi, 1.0) for n in notes]
-    melody = SungEvents(*np.array(rows, dtype=np.float64).reshape(-1, 4).T)
-    grid = melody_grid(melody, _borders(measures))
-    keyed = KeyedNetwork.shipped().log_probabilities(grid, measures.inside, keys)
+def _opinion(heard: Floats, keyed: Floats, measures: Measures) -> Floats:
+    """What both kinds of network say of every unit [units, 24], like `_heard`."""
     seconds = (measures.ends - measures.starts)[:, None]
     return np.asarray(_HEARD_SHARE * heard + _KEYED_SHARE * keyed * seconds)
 
@@ -247,18 +266,19 @@ def _fixed_chords(asked: Sequence[ChordSpan], measures: Measures) -> list[Chord 
 
 def _key_scores(
     notes: Sequence[SungNote],
+    events: SungEvents,
     measures: Measures,
-    heard: Floats,
-    fixed: Sequence[Chord | None],
-    fixed_key: str | None,
+    asked: Sequence[ChordSpan],
+    wishes: Wishes,
 ) -> Floats:
     """Log-probability of every key [24], up to a constant; of one alone if the user gave it."""
-    if fixed_key is not None:
-        chosen = np.arange(24) == _key_number(fixed_key)
+    if wishes.fixed_key is not None:
+        chosen = np.arange(24) == _key_number(wishes.fixed_key)
         return np.where(chosen, 0.0, -1e3)
     table = load_table()
+    fixed = _fixed_chords(asked, measures)
     scores = key_scores(notes, measures.beat_seconds, table)
-    return np.asarray(scores + chord_key_scores(heard, fixed, measures, table))
+    return np.asarray(scores + chord_key_scores(_heard(events, measures), fixed, measures, table))
 
 
 def _key_number(label: str) -> int:

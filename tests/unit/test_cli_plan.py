@@ -20,7 +20,7 @@ def run(*arguments):
 
 def test_json_tells_the_plan(vocals_file, monkeypatch):
     pulse = Pulse(np.arange(0.1, 3.9, 0.5), np.arange(0.1, 3.9, 2.0), 0.9, 120.0, ())
-    monkeypatch.setattr("banso.song_plan.find_pulse", lambda events, seconds: pulse)
+    monkeypatch.setattr("banso.song_plan.find_pulses", lambda *_: [pulse])
     told = json.loads(run(vocals_file(seconds=4.0), "--json", "--seed", 5).stdout)
     assert told["plan"] == "auto"
     sheet = told["lead_sheet"]

@@ -227,7 +227,7 @@ def test_the_count_in_needs_bars_and_room(accompanist, voice):
 
 def test_the_plan_is_obeyed_and_told(accompanist, voice, monkeypatch):
     pulse = Pulse(np.arange(0.1, 2.0, 0.5), np.array([0.1]), 0.9, 120.0, ())
-    monkeypatch.setattr("banso.song_plan.find_pulse", lambda events, seconds: pulse)
+    monkeypatch.setattr("banso.song_plan.find_pulses", lambda *_: [pulse])
     options = GenerationOptions(seed=1)
     listening = accompanist.listen(voice)
     plan = accompanist.plan(listening, options)

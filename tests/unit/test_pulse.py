@@ -5,7 +5,7 @@ import pytest
 
 from banso import features
 from banso.onsets import SungEvents, find_events
-from banso.pulse import BEATS_PER_BAR, find_pulse
+from banso.pulse import find_pulse, pulse_at
 from banso.pulse_candidates import find_candidates
 from conftest import sing
 
@@ -49,12 +49,53 @@ def test_beats_keep_to_the_tune_and_bars_to_the_beats(bpm):
     assert np.median(off_grid(pulse.beats, bpm, 0.9)) < 0.15
     assert set(pulse.downbeats) <= set(pulse.beats)
     first = np.flatnonzero(np.isin(pulse.beats, pulse.downbeats))
-    assert set(np.diff(first)) == {BEATS_PER_BAR}
+    assert set(np.diff(first)) == {4}
+    assert pulse.beats_per_bar == 4
     # To both ends of the recording, sung or not.
     assert pulse.beats[0] < 60 / pulse.tempo_bpm
     assert pulse.beats[-1] > duration - 60 / pulse.tempo_bpm
     assert 0 < pulse.confidence <= 1
     assert all(abs(np.log(other / pulse.tempo_bpm)) > 0.03 for other in pulse.alternatives_bpm)
+
+
+# "Oh my darling, Clementine": in three, with an upbeat of two eighths.
+WALTZ = [(65, 0.75), (65, 0.25), (65, 1), (60, 1), (69, 0.75), (69, 0.25), (69, 1), (65, 1),
+         (65, 0.75), (69, 0.25), (72, 1.5), (72, 0.5), (70, 0.75), (69, 0.25), (67, 2),
+         (67, 0.75), (69, 0.25), (70, 1), (70, 1), (69, 0.75), (67, 0.25), (69, 1), (65, 1),
+         (65, 0.75), (69, 0.25), (67, 1.5), (60, 0.5), (64, 0.75), (67, 0.25), (65, 2)]  # fmt: skip
+
+
+def waltz(bpm, rounds=4, start=0.5, seed=0):
+    """Events of a waltz, and when its bars begin."""
+    rng = np.random.default_rng(seed)
+    pitch, length = np.array(WALTZ * rounds, float).T
+    places = np.cumsum(length) - length
+    seconds = start + places * 60 / bpm + rng.normal(0, 0.015, len(places))
+    ends = np.append(seconds[1:], seconds[-1] + 1) - 0.03
+    events = SungEvents(seconds, ends, pitch, np.full(len(pitch), 0.5))
+    return events, start + np.arange(1, places[-1], 3) * 60 / bpm
+
+
+@pytest.mark.parametrize("bpm", [88, 96, 104])
+def test_a_waltz_is_counted_in_three(bpm):
+    events, bars = waltz(bpm)
+    pulse = find_pulse(events, events.seconds[-1] + 1)
+    assert pulse.tempo_bpm == pytest.approx(bpm, rel=0.02)
+    assert pulse.beats_per_bar == 3
+    assert np.median(np.abs(bars[:, None] - pulse.downbeats).min(axis=1)) < 0.07
+    given = pulse_at(events, events.seconds[-1] + 1, bpm)
+    assert given.beats_per_bar == 3
+    assert np.median(np.abs(bars[:, None] - given.downbeats).min(axis=1)) < 0.07
+
+
+def test_what_comes_again_is_counted_by_beats():
+    events = tune(90)
+    found = find_candidates(events)
+    right = np.abs(np.log(found.period * 90 / 60)).argmin()
+    after_bar, same_after_bar = found.repetition[right, 6:8]  # the fourth lag: four beats
+    assert after_bar > 0.9
+    assert same_after_bar > 0.9
+    assert found.repetition[right, 5] < same_after_bar  # three beats
 
 
 def test_a_later_start_moves_the_beats_and_nothing_else():

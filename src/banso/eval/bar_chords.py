@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from banso.chords import PITCH_CLASS_NAMES
 from banso.leadsheet import ChordSpan
-from banso.pulse import BEATS_PER_BAR, Pulse
+from banso.pulse import Pulse
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -42,8 +42,8 @@ def bar_chords(
         return _chords(log_likelihood, borders, np.zeros(len(borders) - 1), rate)
     beats = pulse.beats
     first = int(np.flatnonzero(np.isin(beats, pulse.downbeats))[0]) if len(pulse.downbeats) else 0
-    position = (np.arange(len(beats)) - first) % BEATS_PER_BAR
-    middle = position * 2 == BEATS_PER_BAR
+    position = (np.arange(len(beats)) - first) % pulse.beats_per_bar
+    middle = position * 2 == pulse.beats_per_bar
     costs = np.select([position == 0, middle], _CHANGE_COSTS[:2], _CHANGE_COSTS[2])
     # What is sung before the first beat belongs to its chord.
     borders = np.concatenate([[0.0], beats[1:], [duration_seconds]])

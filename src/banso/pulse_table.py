@@ -1,0 +1,76 @@
+"""How likely sung notes begin a bar at each place: a small network that knows songs.
+
+References:
+    Circular convolutions make the network's answer turn with its input, as in Esteves et al. 2018,
+    arXiv:1711.06721.
+"""
+
+import functools
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banso.pulse_candidates import METERS, Candidates, scalars
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+class PulseTable:
+    """The trained network: three circular convolutions, in numpy.
+
+    Args:
+        weights: Arrays by name, as `scripts/learn_pulse.py` writes them.
+    """
+
+    def __init__(self, weights: dict[str, Array]) -> None:
+        self._weights = weights
+
+    @classmethod
+    def shipped(cls) -> "PulseTable":
+        """Load the table inside the package."""
+        return _shipped()
+
+    def log_probabilities(self, candidates: Candidates) -> tuple[Floats, ...]:
+        """How likely a downbeat is at each place, over all pulses and meters together.
+
+        Returns:
+            For each of `METERS` [candidates, beats * BINS_PER_BEAT].
+        """
+        found = [self._score(candidates, bars, m) for bars, m in self._readings(candidates)]
+        total = np.logaddexp.reduce([np.logaddexp.reduce(logits, axis=None) for logits in found])
+        return tuple(np.asarray(logits - total) for logits in found)
+
+    @staticmethod
+    def _readings(candidates: Candidates) -> list[tuple[Array, int]]:
+        return list(zip(candidates.bars, METERS, strict=True))
+
+    def _score(self, candidates: Candidates, bars: Array, beats_per_bar: int) -> Floats:
+        """Logits [candidates, places] of one meter."""
+        told = scalars(candidates, beats_per_bar)
+        x = np.concatenate([bars, np.repeat(told[:, None], bars.shape[1], axis=1)], axis=2)
+        x = _gelu(self._circular(x, "first"))
+        for name in ("second", "third"):
+            x = x + _gelu(self._circular(x, name))
+        logits = x @ self._weights["out"] + self._weights["out_bias"]
+        return np.asarray(logits[..., 0], dtype=np.float64)
+
+    def _circular(self, x: Array, name: str) -> Array:
+        """Circular convolution over the second axis; kernels are [width * inputs, outputs]."""
+        kernel = self._weights[name]
+        width = kernel.shape[0] // x.shape[2]
+        shifted = [np.roll(x, width // 2 - step, axis=1) for step in range(width)]
+        return np.asarray(np.concatenate(shifted, axis=2) @ kernel + self._weights[f"{name}_bias"])
+
+
+def _gelu(x: Array) -> Array:
+    """Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2 (tanh form)."""
+    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))))
+
+
+@functools.cache
+def _shipped() -> PulseTable:
+    path = resources.files("banso") / "tables" / "pulse.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return PulseTable({name: arrays[name].astype(np.float32) for name in arrays.files})
