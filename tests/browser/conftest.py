@@ -54,7 +54,7 @@ def open_page(chromium):
             accept_downloads=True,
             **options,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.problems, page.allowed_errors = [], []
