@@ -65,23 +65,23 @@ class ChordNetwork:
 
     def _part(self, grid: Array) -> Array:
         w = self._weights
-        x = _gelu(_circular(grid, w["embed"]) + w["embed_bias"])
+        x = gelu(_circular(grid, w["embed"]) + w["embed_bias"])
         x = x + w["parity"][np.arange(len(x)) % 2][:, None]
         distance = np.arange(len(x))[:, None] - np.arange(len(x))
         far = np.clip(distance, -FARTHEST, FARTHEST) + FARTHEST
         bias = w["distance"][:, far] + w["phase"][:, distance % PERIOD]
         for block in range(NUM_BLOCKS):
             x = self._block(x, bias, f"block{block}_")
-        logits = _normalized(x, w["norm"], w["norm_bias"]) @ w["out"] + w["out_bias"]
+        logits = normalized(x, w["norm"], w["norm_bias"]) @ w["out"] + w["out_bias"]
         flat = np.swapaxes(logits, 1, 2).reshape(len(x), 24)
         return np.asarray(flat - np.logaddexp.reduce(flat, axis=1, keepdims=True))
 
     def _block(self, x: Array, bias: Array, name: str) -> Array:
         w = {key.removeprefix(name): v for key, v in self._weights.items() if key.startswith(name)}
-        y = _normalized(x, w["norm1"], w["norm1_bias"])
+        y = normalized(x, w["norm1"], w["norm1_bias"])
         x = x + _attended(y, w, bias) + _mixed_in_time(y, w["time"]) + w["time_bias"]
-        y = _normalized(x, w["norm2"], w["norm2_bias"])
-        wide = _gelu(_circular(y, w["pitch"]) + w["pitch_bias"])
+        y = normalized(x, w["norm2"], w["norm2_bias"])
+        wide = gelu(_circular(y, w["pitch"]) + w["pitch_bias"])
         return np.asarray(x + wide @ w["narrow"] + w["narrow_bias"])
 
 
@@ -140,12 +140,13 @@ def _circular(x: Array, kernel: Array) -> Array:
     return np.asarray(np.concatenate(around, axis=2) @ kernel)
 
 
-def _normalized(x: Array, gain: Array, bias: Array) -> Array:
+def normalized(x: Array, gain: Array, bias: Array) -> Array:
+    """Layer normalisation over the last axis (Ba et al. 2016, arXiv:1607.06450)."""
     mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
     return np.asarray((x - mean) / np.sqrt(variance + 1e-5) * gain + bias)
 
 
-def _gelu(x: Array) -> Array:
+def gelu(x: Array) -> Array:
     """Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2 (tanh form)."""
     return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))))
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from banso.chord_network import SLOTS, melody_grid
+from banso.chord_network import SLOTS, gelu, melody_grid, normalized
 from banso.onsets import SungEvents
 
 Array = NDArray[np.float32]
@@ -124,21 +124,21 @@ def signature_shares(keys: Floats) -> Floats:
 
 
 def _logits(w: dict[str, Array], views: Array) -> Array:
-    x = _gelu(views @ w["embed"] + w["embed_bias"])
+    x = gelu(views @ w["embed"] + w["embed_bias"])
     distance = np.arange(len(x))[:, None] - np.arange(len(x))
     far = np.clip(distance, -FARTHEST, FARTHEST) + FARTHEST
     bias = w["distance"][:, far] + w["phase"][:, distance % PERIOD]
     block = 0
     while f"block{block}_qkv" in w:
         name = f"block{block}_"
-        y = _normalized(x, w[f"{name}norm1"], w[f"{name}norm1_bias"])
+        y = normalized(x, w[f"{name}norm1"], w[f"{name}norm1_bias"])
         x = x + _attended(y, w, name, bias) + _mixed_in_time(y, w[f"{name}time"])
         x = x + w[f"{name}time_bias"]
-        y = _normalized(x, w[f"{name}norm2"], w[f"{name}norm2_bias"])
-        wide = _gelu(y @ w[f"{name}wide"] + w[f"{name}wide_bias"])
+        y = normalized(x, w[f"{name}norm2"], w[f"{name}norm2_bias"])
+        wide = gelu(y @ w[f"{name}wide"] + w[f"{name}wide_bias"])
         x = x + wide @ w[f"{name}narrow"] + w[f"{name}narrow_bias"]
         block += 1
-    return np.asarray(_normalized(x, w["norm"], w["norm_bias"]) @ w["out"] + w["out_bias"])
+    return np.asarray(normalized(x, w["norm"], w["norm_bias"]) @ w["out"] + w["out_bias"])
 
 
 def _attended(y: Array, w: dict[str, Array], name: str, bias: Array) -> Array:
@@ -156,16 +156,6 @@ def _mixed_in_time(y: Array, kernel: Array) -> Array:
     reach = len(kernel) // 2
     padded = np.pad(y, ((reach, reach), (0, 0)))
     return np.asarray(sum(padded[i : i + len(y)] * kernel[i] for i in range(len(kernel))))
-
-
-def _normalized(x: Array, gain: Array, bias: Array) -> Array:
-    mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
-    return np.asarray((x - mean) / np.sqrt(variance + 1e-5) * gain + bias)
-
-
-def _gelu(x: Array) -> Array:
-    """Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2 (tanh form)."""
-    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))))
 
 
 def packed(weights: dict[str, Array]) -> dict[str, NDArray[Any]]:

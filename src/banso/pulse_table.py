@@ -11,6 +11,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.chord_network import gelu
 from banso.pulse_candidates import METERS, Candidates, scalars
 
 Array = NDArray[np.float32]
@@ -50,9 +51,9 @@ class PulseTable:
         """Logits [candidates, places] of one meter."""
         told = scalars(candidates, beats_per_bar)
         x = np.concatenate([bars, np.repeat(told[:, None], bars.shape[1], axis=1)], axis=2)
-        x = _gelu(self._circular(x, "first"))
+        x = gelu(self._circular(x, "first"))
         for name in ("second", "third"):
-            x = x + _gelu(self._circular(x, name))
+            x = x + gelu(self._circular(x, name))
         logits = x @ self._weights["out"] + self._weights["out_bias"]
         return np.asarray(logits[..., 0], dtype=np.float64)
 
@@ -62,11 +63,6 @@ class PulseTable:
         width = kernel.shape[0] // x.shape[2]
         shifted = [np.roll(x, width // 2 - step, axis=1) for step in range(width)]
         return np.asarray(np.concatenate(shifted, axis=2) @ kernel + self._weights[f"{name}_bias"])
-
-
-def _gelu(x: Array) -> Array:
-    """Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2 (tanh form)."""
-    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))))
 
 
 @functools.cache
