@@ -183,13 +183,15 @@ class DistillConfig:
 
     substeps: int = 3  # of the teacher, within one step of the student
     sigma_min: float = 0.1  # the teacher's last level before 0
-    own_share: float = 0.5  # share of batches that start where the student's own steps lead
+    reuse: int = 4  # batches that learn from one way of the teacher
+    remembered: int = 64  # ways that are kept for it
     huber: float = 0.1  # error up to which the loss is quadratic; 0 for the squared error
 
     def __post_init__(self) -> None:
         _require(self.substeps >= 1, f"substeps must be at least 1, not {self.substeps}")
         _require(self.sigma_min > 0, "sigma_min of the teacher must be positive")
-        _require(0 <= self.own_share <= 1, "own_share must lie in [0, 1]")
+        _require(self.reuse >= 1, f"reuse must be at least 1, not {self.reuse}")
+        _require(self.remembered >= 1, f"remembered must be at least 1, not {self.remembered}")
         _require(self.huber >= 0, "huber must not be negative")
 
 

@@ -1,9 +1,9 @@
 """The one sampling loop: numpy in, numpy out, over anything that can denoise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from banso.schedule import extrapolated, stepped
 
 Array = NDArray[np.float32]
+LatentsT = TypeVar("LatentsT")
 
 
 class Denoiser(Protocol):
@@ -100,10 +101,45 @@ def sample(
     """
     if sigmas.ndim != 1 or sigmas[-1] != 0 or np.any(np.diff(sigmas) >= 0):
         raise ValueError("sigmas must decrease strictly to 0")
-    noisy = noise * sigmas[0]
-    previous: Array | None = None
+    reached = noise * sigmas[0]
+    for index, step in enumerate(steps_of(denoiser, reached, sigmas, order)):
+        reached = step.reached
+        if on_step is not None:
+            on_step(index + 1)
+    return np.asarray(reached)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step(Generic[LatentsT]):
+    """One step of the sampler: on the straight line from `noisy` towards `direction`.
+
+    Attributes:
+        noisy: Latents where it begins.
+        direction: Estimate of the clean latents that it takes.
+        ratio: The level where it ends divided by the one where it begins.
+        reached: Latents where it ends.
+    """
+
+    noisy: LatentsT
+    direction: LatentsT
+    ratio: float
+    reached: LatentsT
+
+
+def steps_of(
+    denoiser: Callable[[LatentsT, float], LatentsT], noisy: LatentsT, sigmas: Array, order: int
+) -> Iterator[Step[LatentsT]]:
+    """Yield the steps of `sample`, of numpy arrays or of torch tensors.
+
+    Args:
+        denoiser: As for `sample`.
+        noisy: Latents at the first level.
+        sigmas: Strictly decreasing levels [num_steps + 1]; only the last may be 0.
+        order: As for `sample`.
+    """
+    previous: LatentsT | None = None
     previous_width = 0.0
-    for step, (sigma, target) in enumerate(pairwise(sigmas)):
+    for sigma, target in pairwise(sigmas):
         denoised = denoiser(noisy, float(sigma))
         direction, width = denoised, 0.0
         if target > 0:
@@ -111,8 +147,7 @@ def sample(
             if previous is not None and order > 1:
                 half_ratio = np.float32(width / (2 * previous_width))
                 direction = extrapolated(denoised, previous, half_ratio)
-        noisy = stepped(noisy, direction, target / sigma)
-        previous, previous_width = denoised, width
-        if on_step is not None:
-            on_step(step + 1)
-    return np.asarray(noisy)
+        ratio = target / sigma
+        reached = stepped(noisy, direction, ratio)
+        yield Step(noisy, direction, ratio, reached)
+        noisy, previous, previous_width = reached, denoised, width

@@ -18,16 +18,14 @@ from banso.generation import EvaluationCount, guided, noise_levels  # noqa: E402
 from banso.sampler import sample  # noqa: E402
 from banso.schedule import direction_between, stepped  # noqa: E402
 from banso.train import distill  # noqa: E402
-from banso.train.distill import DistillModule, GuidedTeacher, teacher_levels  # noqa: E402
+from banso.train.distill import DistillModule, GuidedTeacher, Paths, teacher_levels  # noqa: E402
 from banso.train.listening import TorchDenoiser  # noqa: E402
 from banso.train.loop import load_denoiser, load_settings, save_weights  # noqa: E402
 from banso.train.module import DenoiserModule  # noqa: E402
 from tiny_networks import CODEC, DENOISER, tiny_networks  # noqa: E402
 
 pytestmark = pytest.mark.lab
-STUDENT = SamplerConfig(
-    num_steps=4, order=1, guidance_folded=True, sigma_min=0.4, sigma_max=40.0, rho=15.0
-)
+STUDENT = SamplerConfig(num_steps=4, guidance_folded=True, sigma_min=0.4, sigma_max=40.0, rho=15.0)
 FRAMES = 32
 
 
@@ -83,16 +81,16 @@ def test_a_step_and_its_direction_are_inverse():
 def test_the_teacher_goes_down_between_the_students_levels():
     sigmas = noise_levels(STUDENT)
     levels = teacher_levels(sigmas, DistillConfig(substeps=3, sigma_min=0.1))
-    assert levels.shape == (4, 4)
-    np.testing.assert_allclose(levels[:, 0], sigmas[:-1])
-    np.testing.assert_allclose(levels[:, -1], sigmas[1:], rtol=1e-6)
-    np.testing.assert_allclose(levels[-1], [0.4, 0.2, 0.1, 0.0], rtol=1e-5)
-    widths = np.diff(np.log(levels[:-1]), axis=1)
+    assert levels.shape == (13,)
+    assert (np.diff(levels) < 0).all()
+    np.testing.assert_allclose(levels[::3], sigmas, rtol=1e-6)
+    np.testing.assert_allclose(levels[-4:], [0.4, 0.2, 0.1, 0.0], rtol=1e-5)
+    widths = np.diff(np.log(levels[:10])).reshape(3, 3)
     np.testing.assert_allclose(widths, widths[:, :1] * np.ones(3), rtol=1e-4)
     # One substep is the student's own; a teacher never ends above where the student starts.
-    np.testing.assert_allclose(teacher_levels(sigmas, DistillConfig(substeps=1))[:, 1], sigmas[1:])
-    low = teacher_levels(sigmas, DistillConfig(substeps=2, sigma_min=5.0))[-1]
-    np.testing.assert_allclose(low, [0.4, 0.2, 0.0], rtol=1e-5)
+    np.testing.assert_allclose(teacher_levels(sigmas, DistillConfig(substeps=1)), sigmas, rtol=1e-6)
+    low = teacher_levels(sigmas, DistillConfig(substeps=2, sigma_min=5.0))
+    np.testing.assert_allclose(low[-3:], [0.4, 0.2, 0.0], rtol=1e-5)
 
 
 class GaussianNetwork(torch.nn.Module):
@@ -108,62 +106,41 @@ class GaussianNetwork(torch.nn.Module):
         return (self.mean * variance + noisy * self.std**2) / (variance + self.std**2)
 
 
-def test_what_the_student_learns_leads_exactly_where_the_teacher_goes():
-    network = GaussianNetwork()
-    teacher = GuidedTeacher(network, STUDENT)
-    sigmas = noise_levels(STUDENT)
-    levels = teacher_levels(sigmas, DistillConfig(substeps=8, sigma_min=0.02))
+def test_the_teacher_goes_where_the_noise_free_equation_ends():
+    teacher = GuidedTeacher(GaussianNetwork(), STUDENT)
+    levels = teacher_levels(noise_levels(STUDENT), DistillConfig(substeps=16, sigma_min=0.02))
     noise = torch.randn(2, FRAMES, 64, generator=torch.Generator().manual_seed(0))
-    conditioning = conditioning_of(2)
-    reached, targets = [sigmas[0] * noise], []
-    for sigma, target, row in zip(sigmas, sigmas[1:], levels, strict=False):
-        reached.append(teacher.follow(reached[-1], conditioning, np.stack([row, row])))
-        ratio = float(target / sigma)
-        targets.append(direction_between(reached[-2], reached[-1], ratio).numpy())
-    path = iter(targets)
-    found = sample(lambda noisy, sigma: next(path), noise.numpy(), sigmas, order=1)
-    np.testing.assert_allclose(found, reached[-1].numpy(), atol=1e-4)
-    # And that is where the noise-free equation ends, solved by hand.
-    exact = 1.0 + (sigmas[0] * noise.numpy() - 1.0) * 0.5 / np.sqrt(0.5**2 + sigmas[0] ** 2)
-    np.testing.assert_allclose(found, exact, atol=0.03)
+    states = teacher.follow(levels[0] * noise, conditioning_of(2), levels).numpy()
+    # Solved by hand.
+    begun = (states[0] - 1.0) / np.sqrt(0.5**2 + levels[0] ** 2)
+    for level, state in zip(levels, states, strict=True):
+        np.testing.assert_allclose((state - 1.0) / np.sqrt(0.5**2 + level**2), begun, atol=0.06)
 
 
 def test_the_teacher_goes_as_the_sampler_does():
     denoiser = tiny_networks()[0]
-    config = dataclasses.replace(STUDENT, guidance_folded=False, order=2)
+    config = dataclasses.replace(STUDENT, guidance_folded=False)
     conditioning = conditioning_of(2, known_frames=5)
-    levels = teacher_levels(np.array([40.0, 0.0], np.float32), DistillConfig(substeps=6))
-    noise = torch.randn(2, FRAMES, 64, generator=torch.Generator().manual_seed(0))
-    found = GuidedTeacher(denoiser, config).follow(
-        levels[0, 0] * noise, conditioning, np.repeat(levels, 2, axis=0)
-    )
-    network = guided(TorchDenoiser(denoiser), conditioning.numpy(), config, EvaluationCount())
-    wanted = sample(network, noise.numpy(), levels[0])
-    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-4)
-    np.testing.assert_allclose(
-        found[:, :5].numpy(), conditioning[:, :5, KNOWN.start + 1 : KNOWN.stop].numpy(), atol=1e-6
-    )
-
-
-def test_items_at_different_steps_go_each_its_own_way():
-    teacher = GuidedTeacher(tiny_networks()[0], STUDENT)
     levels = teacher_levels(noise_levels(STUDENT), DistillConfig())
-    noisy, conditioning = torch.randn(4, FRAMES, 64), conditioning_of(4)
-    together = teacher.follow(noisy, conditioning, levels)
-    for k in range(4):
-        alone = teacher.follow(noisy[k : k + 1], conditioning[k : k + 1], levels[k : k + 1])
-        torch.testing.assert_close(together[k : k + 1], alone, atol=1e-5, rtol=1e-4)
+    noise = torch.randn(2, FRAMES, 64, generator=torch.Generator().manual_seed(0))
+    found = GuidedTeacher(denoiser, config).follow(levels[0] * noise, conditioning, levels)
+    assert found.shape == (len(levels), 2, FRAMES, 64)
+    network = guided(TorchDenoiser(denoiser), conditioning.numpy(), config, EvaluationCount())
+    wanted = sample(network, noise.numpy(), levels)
+    np.testing.assert_allclose(found[-1].numpy(), wanted, atol=1e-4)
+    given = conditioning[:, :5, KNOWN.start + 1 : KNOWN.stop]
+    np.testing.assert_allclose(found[-1, :, :5].numpy(), given, atol=1e-6)
 
 
 def test_without_conditions_there_is_nothing_to_be_guided_by():
     plain = torch.from_numpy(null_conditioning(conditioning_of(2, 5).numpy()))
     torch.testing.assert_close(distill.without_conditions(conditioning_of(2, 5)), plain)
-    levels = teacher_levels(noise_levels(STUDENT), DistillConfig())[:1].repeat(2, axis=0)
+    levels = teacher_levels(noise_levels(STUDENT), DistillConfig())
     noisy = 40 * torch.randn(2, FRAMES, 64)
     ends = [
         GuidedTeacher(
             tiny_networks()[0], dataclasses.replace(STUDENT, guidance_scale=scale)
-        ).follow(noisy, plain, levels)
+        ).follow(noisy, plain, levels)[-1]
         for scale in (1.0, 2.0, 5.0)
     ]
     for end in ends[1:]:
@@ -171,29 +148,21 @@ def test_without_conditions_there_is_nothing_to_be_guided_by():
 
 
 def test_a_teacher_with_conditions_is_guided():
-    levels = teacher_levels(noise_levels(STUDENT), DistillConfig())[:1]
+    levels = teacher_levels(noise_levels(STUDENT), DistillConfig())
     noisy, conditioning = 40 * torch.randn(1, FRAMES, 64), 3 * conditioning_of(1)
     ends = [
         GuidedTeacher(
             tiny_networks()[0], dataclasses.replace(STUDENT, guidance_scale=scale)
-        ).follow(noisy, conditioning, levels)
+        ).follow(noisy, conditioning, levels)[-1]
         for scale in (1.0, 2.0)
     ]
     assert (ends[0] - ends[1]).abs().max() > 1e-3
 
 
-def test_steps_are_drawn_alike_often_and_in_order():
-    torch.manual_seed(0)
-    drawn = np.array([distill.drawn_steps(6, 4) for _ in range(200)])
-    assert (np.diff(drawn, axis=1) >= 0).all()
-    counts = np.bincount(drawn.ravel(), minlength=4)
-    np.testing.assert_allclose(counts / counts.sum(), 0.25, atol=0.03)
-    assert np.bincount(distill.drawn_steps(64, 4)).tolist() == [16] * 4
-
-
-def test_the_loss_is_the_squared_error_where_it_is_small():
+@pytest.mark.parametrize("sigma", [40.0, 2.0, 0.4])
+def test_the_loss_is_the_squared_error_where_it_is_small(sigma):
     found, target = torch.randn(2, 3, FRAMES, 64)
-    sigma, known = torch.tensor([40.0, 2.0, 0.4]), torch.zeros(3, FRAMES, dtype=torch.bool)
+    known = torch.zeros(3, FRAMES, dtype=torch.bool)
     squared = distill.step_error(found, target, sigma, known, 0.0)
     by_hand = ((found - target) ** 2).mean((1, 2)) * (sigma**2 + 1) / sigma**2
     torch.testing.assert_close(squared, by_hand)
@@ -206,68 +175,98 @@ def test_the_loss_is_the_squared_error_where_it_is_small():
     torch.testing.assert_close(twice / small, torch.full((3,), 2.0), rtol=0.2, atol=0)
 
 
+def paths_of(module, num, known_frames=0):
+    batch = batch_of(num, known_frames)
+    return module._paths(batch, seed=0)
+
+
 def test_known_frames_do_not_count_and_stay():
-    module = module_of()
     latents = torch.randn(2, FRAMES, 64)
     wrong = latents.clone()
     wrong[:, :7] += 100
     known = torch.zeros(2, FRAMES, dtype=torch.bool)
     known[:, :7] = True
-    assert distill.step_error(wrong, latents, torch.ones(2), known, 0.1).max() == 0
-    conditioning = conditioning_of(4, known_frames=7)
-    encoding = module.model.encoder(conditioning)
-    steps = np.array([1, 1, 2, 3])
-    noise = torch.randn(4, FRAMES, 64)
-    noisy = module._own(noise, conditioning, encoding, steps)
-    sigma = torch.from_numpy(noise_levels(STUDENT)[steps])[:, None, None]
-    given = conditioning[:, :7, KNOWN.start + 1 : KNOWN.stop]
-    share = 1 - sigma / STUDENT.sigma_max
-    torch.testing.assert_close(
-        noisy[:, :7], share * given + sigma * noise[:, :7], atol=1e-4, rtol=1e-4
-    )
+    assert distill.step_error(wrong, latents, 1.0, known, 0.1).max() == 0
+    paths = paths_of(module_of(), 4, known_frames=7)
+    given = paths.conditioning[:, :7, KNOWN.start + 1 : KNOWN.stop]
+    last = [step for step, _ in module_of()._walk(paths)][-1]
+    torch.testing.assert_close(last.reached[:, :7], given, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(paths.states[-1][:, :7], given, atol=1e-5, rtol=1e-5)
 
 
-def test_the_students_own_path_is_the_samplers():
-    module = module_of()
-    conditioning, noise = conditioning_of(3), torch.randn(3, FRAMES, 64)
-    encoding = module.model.encoder(conditioning)
-    before = module._own(noise, conditioning, encoding, np.array([0, 1, 3]))
-    sigmas, network = noise_levels(STUDENT), TorchDenoiser(module.model)
-    visited = []
-
-    def denoise(noisy, sigma):
-        visited.append(noisy)
-        return network.condition(conditioning.numpy())(noisy, sigma)
-
-    sample(denoise, noise.numpy(), sigmas, order=1)
-    for item, step in enumerate((0, 1, 3)):
-        np.testing.assert_allclose(before[item].numpy(), visited[step][item], atol=1e-3)
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_students_way_is_the_samplers(order):
+    module = module_of(sampler=dataclasses.replace(STUDENT, order=order))
+    paths = paths_of(module, 3)
+    network = TorchDenoiser(module.model).condition(paths.conditioning.numpy())
+    sigmas = noise_levels(STUDENT)
+    found = sample(network, paths.states[0].numpy() / sigmas[0], sigmas, order=order)
+    last = [step for step, _ in module._walk(paths)][-1]
+    np.testing.assert_allclose(last.reached.detach().numpy(), found, atol=1e-3)
 
 
-def test_the_first_step_starts_from_noise_alone():
-    module = module_of()
-    latents, noise = torch.randn(2, 4, FRAMES, 64)
-    noisy = module._noisy(latents, noise, np.arange(4))
-    torch.testing.assert_close(noisy[0], 40 * noise[0])
-    torch.testing.assert_close(noisy[3], latents[3] + 0.4 * noise[3])
+def test_a_student_that_makes_no_error_is_where_its_teacher_is():
+    class Clairvoyant(torch.nn.Module):
+        """Knows the way."""
+
+        def __init__(self, states):
+            super().__init__()
+            self.states, self.step = states, 0
+
+        def hourglass(self, noisy, sigma, encoding):
+            ratio = float(SIGMAS[self.step + 1] / SIGMAS[self.step])
+            self.step += 1
+            return direction_between(noisy, self.states[self.step], ratio)
+
+    SIGMAS = noise_levels(STUDENT)
+    module = module_of(sampler=dataclasses.replace(STUDENT, order=1))
+    paths = paths_of(module, 2)
+    module.model = Clairvoyant(paths.states)
+    for index, (step, error) in enumerate(module._walk(paths)):
+        torch.testing.assert_close(step.reached, paths.states[index + 1], atol=1e-4, rtol=1e-4)
+        assert error.max() < 1e-6
 
 
-@pytest.mark.parametrize("own_share", [0.0, 1.0])
+def test_states_are_where_the_students_steps_begin():
+    module = module_of(distill=DistillConfig(substeps=5))
+    paths = paths_of(module, 2, known_frames=3)
+    levels = teacher_levels(noise_levels(STUDENT), DistillConfig(substeps=5))
+    teacher = GuidedTeacher(module._teacher[0], STUDENT)
+    every = teacher.follow(paths.states[0], paths.conditioning, levels)
+    torch.testing.assert_close(paths.states, every[[0, 5, 10, 15, 20]])
+    torch.testing.assert_close(float(paths.states[0].std()), 40.0, rtol=0.1, atol=0)
+
+
 @pytest.mark.parametrize("autocast", [False, True])
-def test_every_weight_of_the_student_learns(own_share, autocast):
-    # Autocast would remember weights that were cast without gradient on the student's own path.
+def test_every_weight_of_the_hourglass_learns(autocast):
     torch.manual_seed(1)
-    module = module_of(distill=DistillConfig(own_share=own_share))
-    module.model.requires_grad_(True)
+    module = module_of()
     module.log = lambda *args, **kwargs: None
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         loss = module.training_step(batch_of(4), 0)
     loss.backward()
-    heads = ("encoder.harmony", "encoder.pulse")  # which are not asked
     for name, weight in module.model.named_parameters():
         learns = weight.grad is not None and bool(weight.grad.abs().max() > 0)
-        assert learns is not name.startswith(heads), name
+        assert learns is name.startswith("hourglass."), name
     assert all(weight.grad is None for weight in module._teacher[0].parameters())
+
+
+def test_ways_of_the_teacher_serve_several_times():
+    module = module_of(distill=DistillConfig(reuse=3, remembered=2))
+    module.log = lambda *args, **kwargs: None
+    made = []
+    paths = module._paths
+
+    def counted(*args):
+        made.append(args)
+        return paths(*args)
+
+    module._paths = counted
+    for index in range(10):
+        module.training_step(batch_of(2), index)
+    assert len(made) == 4
+    assert len(module._travelled) == 2
+    assert all(isinstance(kept, Paths) for kept in module._travelled)
 
 
 def cached_song(folder, split):

@@ -1,18 +1,21 @@
 """Few steps: a student learns to take in one evaluation what its guided teacher takes in several.
 
-The student begins as its teacher and has fixed steps. From noisy latents at one of them, the
-teacher goes with guidance and in small steps to where the student's step ends; the student learns
-the one estimate of the clean latents that leads there straight. So its step costs one evaluation,
-and guidance nothing.
+The student begins as its teacher and has fixed steps. The teacher goes from noise to latents with
+guidance and in small steps; the student follows from the same noise, on its own way, and learns at
+each of its steps the one estimate of the clean latents that leads straight to where the teacher was
+at that level. So its step costs one evaluation, and guidance nothing. A way of the teacher, which
+is what costs most, serves several times.
 
 References:
-    Salimans & Ho 2022, arXiv:2202.00512 (progressive distillation; here all steps at once). Meng et
-    al. 2023, arXiv:2210.03142 (guidance folded in). Lu et al. 2022, arXiv:2211.01095 (the teacher's
-    steps). Song & Dhariwal 2024, arXiv:2310.14189, section 3.3 (pseudo-Huber loss).
+    Salimans & Ho 2022, arXiv:2202.00512 (progressive distillation; here all steps at once, along
+    one path). Meng et al. 2023, arXiv:2210.03142 (guidance folded in). Lu et al. 2022,
+    arXiv:2211.01095 (the teacher's steps). Song & Dhariwal 2024, arXiv:2310.14189, section 3.3
+    (pseudo-Huber loss).
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,8 @@ from banso.config import DistillConfig, Experiment, SamplerConfig, config_hash
 from banso.generation import guided_from, noise_levels
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
-from banso.schedule import direction_between, extrapolated, preconditioning, stepped
+from banso.sampler import Step, steps_of
+from banso.schedule import direction_between, preconditioning
 from banso.train.loop import (
     crops_of,
     fit_module,
@@ -37,13 +41,9 @@ from banso.train.loop import (
     load_examples,
     load_settings,
 )
-from banso.train.module import Batch, DenoiserModule, assemble_batch
+from banso.train.module import Batch, DenoiserModule, assemble_batch, fixed_noise
 
 Levels = NDArray[np.float32]
-Steps = NDArray[np.int64]
-
-# The teacher's substeps within a step are equally wide in log sigma.
-_HALF_RATIO = 0.5
 
 
 class GuidedTeacher:
@@ -60,45 +60,53 @@ class GuidedTeacher:
 
     @torch.no_grad()
     def follow(self, noisy: Tensor, conditioning: Tensor, levels: Levels) -> Tensor:
-        """Go down the levels by DPM-Solver++(2M), started anew.
+        """Go down the levels by DPM-Solver++(2M).
 
         Args:
-            noisy: Latents at the first level of each item [batch, frames, channels].
+            noisy: Latents at the first level [batch, frames, channels].
             conditioning: [batch, frames, NUM_CONDITIONS].
-            levels: Of each item [batch, substeps + 1], falling, the noisiest items first, so that
-                those with guidance are a beginning of the batch and no others are evaluated twice.
+            levels: Falling [levels], the last one 0.
 
         Returns:
-            Latents at the last level, the same shape.
+            Latents at each level [levels, batch, frames, channels].
         """
-        num_guided = (levels[:, :-1] >= self._guided_from).sum(axis=0).tolist()
-        both = torch.cat([conditioning, without_conditions(conditioning[: num_guided[0]])])
-        encoding = self._network.encoder(both)
-        sigmas = torch.from_numpy(levels).to(noisy.device)
-        halves = torch.where(sigmas[:, 1:] > 0, _HALF_RATIO, 0.0)[..., None, None]
-        ratios = (sigmas[:, 1:] / sigmas[:, :-1])[..., None, None]
-        previous: Tensor | None = None
-        for step, guided in enumerate(num_guided):
-            sigma = sigmas[:, step]
-            twice = torch.cat([noisy, noisy[:guided]])
-            rows = slice(len(noisy) + guided)
-            level = torch.cat([sigma, sigma[:guided]])
-            estimate = self._network.hourglass(twice, level, part_of(encoding, rows))
-            denoised = self._guide(keep_known(estimate, both[rows]).float(), len(noisy))
-            straight = denoised if previous is None else previous
-            direction = extrapolated(denoised, straight, halves[:, step])
-            noisy, previous = stepped(noisy, direction, ratios[:, step]), denoised
-        return noisy
+        encoder = self._network.encoder
+        encodings = encoder(conditioning), encoder(without_conditions(conditioning))
 
-    def _guide(self, estimates: Tensor, num: int) -> Tensor:
-        """Guided estimates [num, ...] of conditional ones and, for the first items, plain ones."""
-        conditional, plain = estimates[:num], estimates[num:]
-        guided = plain + self._scale * (conditional[: len(plain)] - plain)
-        return torch.cat([guided, conditional[len(plain) :]])
+        def denoise(noisy: Tensor, sigma: float) -> Tensor:
+            level = torch.full((len(noisy),), sigma, device=noisy.device)
+            estimates = [
+                keep_known(self._network.hourglass(noisy, level, encoding), conditioning).float()
+                for encoding in (encodings if sigma >= self._guided_from else encodings[:1])
+            ]
+            return torch.lerp(estimates[-1], estimates[0], self._scale)
+
+        steps = steps_of(denoise, noisy, levels, order=2)
+        return torch.stack([noisy, *(step.reached for step in steps)])
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Paths:
+    """Ways of the teacher from noise to latents, and what they were found under.
+
+    Attributes:
+        states: Latents where each of the student's steps begins, and where the last one ends
+            [steps + 1, batch, frames, channels].
+        conditioning: [batch, frames, NUM_CONDITIONS].
+        encoding: Of it, by the encoder that teacher and student share.
+        known: [batch, frames], True where the latents are given to the network.
+    """
+
+    states: Tensor
+    conditioning: Tensor
+    encoding: Encoding
+    known: Tensor
 
 
 class DistillModule(DenoiserModule):
     """Trains a student of few steps, at one evaluation each, on latents of a frozen codec.
+
+    Only the hourglass learns: what the encoder makes of voice and plan does not depend on steps.
 
     Args:
         experiment: All settings; `sampler` holds the student's steps and the guidance to fold in.
@@ -117,91 +125,62 @@ class DistillModule(DenoiserModule):
         super().__init__(dataclasses.replace(experiment, denoiser=teacher.config), codec)
         self.save_hyperparameters({"teacher": dict(told or {})})
         self.model.load_state_dict(teacher.state_dict())
-        sampler = experiment.sampler
-        self._sigmas = noise_levels(sampler)
-        self._levels = teacher_levels(self._sigmas, experiment.distill)
+        self.model.encoder.requires_grad_(False)
+        self._sigmas = noise_levels(experiment.sampler)
         # In a tuple, as the codec.
         self._teacher = (teacher.eval().requires_grad_(False),)
+        self._travelled: deque[Paths] = deque(maxlen=experiment.distill.remembered)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Error of the student's estimates against those that lead where the teacher goes."""
-        latents, others = self.latents(batch)
-        conditioning = assemble_batch(batch, latents, others)
-        encoding = self.model.encoder(conditioning)
-        steps = drawn_steps(len(latents), len(self._levels))
-        noise = torch.randn_like(latents)
-        if float(torch.rand(())) < self.experiment.distill.own_share:
-            noisy = self._own(noise, conditioning, encoding, steps)
+        """Error of the student's steps against where the teacher goes from the same noise."""
+        if not self._travelled or batch_idx % self.experiment.distill.reuse == 0:
+            self._travelled.append(self._paths(batch))
+            paths = self._travelled[-1]
         else:
-            noisy = self._noisy(latents, noise, steps)
-        error = self._error(noisy, conditioning, encoding, batch["known"], steps)
-        loss = error.mean()
+            paths = self._travelled[int(torch.randint(len(self._travelled), ()))]
+        loss = torch.stack([error.mean() for _, error in self._walk(paths)]).mean()
         self.log("loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """How far the student is from its teacher, step by step and in the end, at fixed noise."""
-        latents, others = self.latents(batch)
-        draw = torch.Generator().manual_seed(batch_idx)
-        noise = torch.randn(latents.shape, generator=draw).to(self.device)
-        conditioning = assemble_batch(batch, latents, others)
-        encoding = self.model.encoder(conditioning)
-        wanted = noise * float(self._sigmas[0])
-        for step in range(len(self._levels)):
-            steps = np.full(len(latents), step)
-            noisy = self._noisy(latents, noise, steps)
-            error = self._error(noisy, conditioning, encoding, batch["known"], steps)
-            self.log(f"validation_step{step}", error.mean())
-            wanted = self._follow(wanted, conditioning, steps)
-        last = np.full(len(latents), len(self._levels) - 1)
-        before = self._own(noise, conditioning, encoding, last)
-        found = self._student(before, self._levels_of(last), conditioning, encoding)
-        self.log("validation", (found - wanted).square().mean().sqrt(), prog_bar=True)
-
-    def _noisy(self, latents: Tensor, noise: Tensor, steps: Steps) -> Tensor:
-        """Latents at the levels of steps [batch]; at the first only noise, as in sampling."""
-        begun = torch.from_numpy(steps > 0).to(latents)[:, None, None]
-        return begun * latents + self._levels_of(steps)[:, None, None] * noise
+        paths = self._paths(batch, batch_idx)
+        walked = list(self._walk(paths))
+        for index, (_, error) in enumerate(walked):
+            self.log(f"validation_step{index}", error.mean())
+        distance = (walked[-1][0].reached - paths.states[-1]).square().mean().sqrt()
+        self.log("validation", distance, prog_bar=True)
 
     @torch.no_grad()
-    def _own(self, noise: Tensor, conditioning: Tensor, encoding: Encoding, steps: Steps) -> Tensor:
-        """Where the student's own path arrives before steps [batch], which must not fall."""
-        noisy = noise * float(self._sigmas[0])
-        for step in range(int(steps.max())):
-            rows = slice(int(np.searchsorted(steps, step, side="right")), None)
-            sigma = self._levels_of(np.full(len(steps[rows]), step))
-            estimate = self._student(
-                noisy[rows], sigma, conditioning[rows], part_of(encoding, rows)
-            )
-            ratio = float(self._sigmas[step + 1] / self._sigmas[step])
-            noisy[rows] = stepped(noisy[rows], estimate, ratio)
-        # Autocast keeps the weights that it has cast, and these were cast without a gradient.
-        torch.clear_autocast_cache()
-        return noisy
-
-    def _error(
-        self, noisy: Tensor, conditioning: Tensor, encoding: Encoding, known: Tensor, steps: Steps
-    ) -> Tensor:
-        """Error of each item [batch] at the student's steps [batch], which must not fall."""
-        sigma = self._levels_of(steps)
-        ratio = self._levels_of(steps + 1) / sigma
-        reached = self._follow(noisy, conditioning, steps)
-        target = direction_between(noisy, reached, ratio[:, None, None])
-        found = self._student(noisy, sigma, conditioning, encoding)
-        return step_error(found, target, sigma, known, self.experiment.distill.huber)
-
-    def _student(
-        self, noisy: Tensor, sigma: Tensor, conditioning: Tensor, encoding: Encoding
-    ) -> Tensor:
-        return keep_known(self.model.hourglass(noisy, sigma, encoding), conditioning).float()
-
-    def _follow(self, noisy: Tensor, conditioning: Tensor, steps: Steps) -> Tensor:
+    def _paths(self, batch: Batch, seed: int | None = None) -> Paths:
+        """Send the teacher down from noise, new or that of a seed."""
+        latents, others = self.latents(batch)
+        conditioning = assemble_batch(batch, latents, others)
+        noise = torch.randn_like(latents) if seed is None else fixed_noise(latents, seed)
         network = self._teacher[0].to(self.device)
+        levels = teacher_levels(self._sigmas, self.experiment.distill)
         teacher = GuidedTeacher(network, self.experiment.sampler)
-        return teacher.follow(noisy, conditioning, self._levels[steps])
+        states = teacher.follow(noise * float(levels[0]), conditioning, levels)
+        visited = states[:: self.experiment.distill.substeps]
+        return Paths(visited, conditioning, network.encoder(conditioning), batch["known"])
 
-    def _levels_of(self, steps: Steps) -> Tensor:
-        return torch.from_numpy(self._sigmas[steps]).to(self.device)
+    def _walk(self, paths: Paths) -> Iterator[tuple[Step[Tensor], Tensor]]:
+        """Yield the student's steps, and how wrong each one's direction is [batch].
+
+        It walks its own way, so that it learns to come back to the teacher's. No step is to make
+        up for a later one: no gradient follows the latents.
+        """
+
+        def denoise(noisy: Tensor, sigma: float) -> Tensor:
+            level = torch.full((len(noisy),), sigma, device=noisy.device)
+            estimate = self.model.hourglass(noisy.detach(), level, paths.encoding)
+            return keep_known(estimate, paths.conditioning).float()
+
+        order, huber = self.experiment.sampler.order, self.experiment.distill.huber
+        steps = steps_of(denoise, paths.states[0], self._sigmas, order)
+        for step, sigma, goal in zip(steps, self._sigmas, paths.states[1:], strict=False):
+            wanted = direction_between(step.noisy.detach(), goal, step.ratio)
+            yield step, step_error(step.direction, wanted, float(sigma), paths.known, huber)
 
 
 def fit_distilled(
@@ -238,35 +217,29 @@ def facts_of(teacher: Path) -> dict[str, Any]:
 
 
 def teacher_levels(sigmas: Levels, config: DistillConfig) -> Levels:
-    """Noise levels [num_steps, substeps + 1] of the teacher within each step of the student.
+    """Noise levels of the teacher [num_steps * substeps + 1], every `substeps`-th the student's.
 
-    Evenly spaced in log sigma; where the student's step ends at 0, the last substep goes there.
+    Evenly spaced in log sigma within each step; where it ends at 0, the last substep goes there.
 
     Args:
         sigmas: The student's levels [num_steps + 1], ending at 0.
         config: How many substeps, and the teacher's last level before 0.
     """
     num = config.substeps
-    rows = [np.geomspace(sigma, target, num + 1) for sigma, target in pairwise(sigmas[:-1])]
+    rows = [np.geomspace(*pair, num, endpoint=False) for pair in pairwise(sigmas[:-1])]
     # A student that starts its last step from there has a teacher that goes lower still.
     least = min(config.sigma_min, float(sigmas[-2]) / 2)
     falling = np.geomspace(sigmas[-2], least, num) if num > 1 else sigmas[-2:-1]
-    return np.array([*rows, np.append(falling, 0.0)], dtype=np.float32)
+    return np.concatenate([*rows, falling, [0.0]], dtype=np.float32)
 
 
-def drawn_steps(num: int, num_steps: int) -> Steps:
-    """Draw which step each of `num` items learns: all steps alike often, in rising order."""
-    offset = int(torch.randint(num_steps, ()))
-    return np.sort((np.arange(num) + offset) % num_steps)
-
-
-def step_error(found: Tensor, target: Tensor, sigma: Tensor, known: Tensor, huber: float) -> Tensor:
+def step_error(found: Tensor, target: Tensor, sigma: float, known: Tensor, huber: float) -> Tensor:
     """Error of estimates over the frames that are not known, weighted as the denoiser's is.
 
     Args:
         found: The student's estimates [batch, frames, channels].
         target: What they should be, the same shape.
-        sigma: Noise levels [batch].
+        sigma: Noise level.
         known: [batch, frames], True where the latents are given to the network.
         huber: Root mean square error of a frame beyond which the loss grows no faster than the
             error; 0 for the squared error.
@@ -274,8 +247,7 @@ def step_error(found: Tensor, target: Tensor, sigma: Tensor, known: Tensor, hube
     Returns:
         [batch]; for small errors the mean square of what the raw network is wrong by.
     """
-    weight = preconditioning(sigma[:, None, None]).out ** -2
-    error = (weight * (found - target).square()).mean(-1)
+    error = preconditioning(sigma).out ** -2 * (found - target).square().mean(-1)
     if huber > 0:
         # 2 huber (sqrt(error + huber²) - huber), without the difference of like numbers.
         error = 2 * huber * error / ((error + huber**2).sqrt() + huber)
@@ -289,9 +261,3 @@ def without_conditions(conditioning: Tensor) -> Tensor:
     plain = torch.zeros_like(conditioning)
     plain[..., KNOWN] = conditioning[..., KNOWN]
     return plain
-
-
-def part_of(encoding: Encoding, rows: slice) -> Encoding:
-    """Some items of a batch's encoding."""
-    fields = (field.name for field in dataclasses.fields(Encoding))
-    return Encoding(**{name: getattr(encoding, name)[rows] for name in fields})
