@@ -65,7 +65,7 @@ def score_plan(truth: LeadSheet, plan: SongPlan, informed: SongPlan) -> PlanScor
         plan: Found in the voice alone.
         informed: Found with the true beats and bars given.
     """
-    beats = _f_measure(truth.beats, plan.sheet.beats)
+    beats = f_measure(truth.beats, plan.sheet.beats)
     return PlanScores(
         key=key_score(truth.key, plan.sheet.key),
         chords=chord_overlap(truth.chords, plan.sheet.chords),
@@ -73,7 +73,7 @@ def score_plan(truth: LeadSheet, plan: SongPlan, informed: SongPlan) -> PlanScor
         tempo=_tempo_score(truth.tempo_bpm, plan.tempo_bpm, (1.0,)),
         tempo_or_octave=_tempo_score(truth.tempo_bpm, plan.tempo_bpm, _OCTAVES),
         beats=beats,
-        downbeats=_f_measure(truth.downbeats, plan.sheet.downbeats),
+        downbeats=f_measure(truth.downbeats, plan.sheet.downbeats),
         confidence=plan.tempo_confidence,
         sure=float(plan.sure_of_beats),
         beats_if_sure=beats if plan.sure_of_beats else float("nan"),
@@ -158,7 +158,8 @@ def _finite(row: dict[str, float]) -> dict[str, float | None]:
     return {name: value if np.isfinite(value) else None for name, value in row.items()}
 
 
-def _f_measure(truth: Sequence[float], found: Sequence[float]) -> float:
+def f_measure(truth: Sequence[float], found: Sequence[float]) -> float:
+    """F-measure of beats within 70 ms; NaN where there are none to find."""
     if len(truth) < 2:
         return float("nan")
     if not found:
