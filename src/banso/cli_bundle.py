@@ -80,6 +80,10 @@ def export(
         list[Path] | None,
         typer.Option(help="Data set that it was trained on, for the record; repeatable."),
     ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of [[source]]: what else it was trained on, for the record."),
+    ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
     overrides: Annotated[
         list[str] | None,
@@ -91,7 +95,7 @@ def export(
     """Write trained networks as a bundle, and check that its graphs equal them."""
     with reporting_errors():
         with needing_extra("train"):
-            from banso.train.release import release
+            from banso.train.release import read_sources, release
         bundle, parity = release(
             codec,
             denoiser,
@@ -100,6 +104,7 @@ def export(
             licence=licence,
             renderer=renderer,
             data=data or (),
+            sources=() if sources is None else read_sources(sources),
             overrides=overrides or (),
         )
         agreement = f"graphs within {parity.worst:.1g} of the networks"

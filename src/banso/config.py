@@ -219,15 +219,22 @@ def load_config(path: Path | None = None, overrides: typing.Sequence[str] = ()) 
     Raises:
         ConfigError: If a key is unknown or a value has the wrong type or is out of range.
     """
-    data: dict[str, Any] = {}
-    if path is not None:
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path} is no valid TOML: {error}") from error
+    data = {} if path is None else read_toml(path)
     return from_dict(Experiment, _overridden(data, overrides))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: If it cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is no valid TOML: {error}") from error
 
 
 def with_overrides(experiment: Experiment, overrides: typing.Sequence[str]) -> Experiment:

@@ -58,3 +58,38 @@ def test_a_renderer_joins_what_was_exported(written, monkeypatch):
     assert added == [(Path("renderer.ckpt"), PATHS[-1])]
     assert bundle == "with renderer"
     assert parity.worst == 1e-7
+
+
+def test_what_else_was_used_is_on_record(tmp_path, monkeypatch):
+    file = tmp_path / "sources.toml"
+    file.write_text(
+        '[[source]]\nname = "a"\nlicence = "MIT"\nhours = 1.5\nattribution = "b"\n'
+        '[[source]]\nname = "c"\nlicence = "CC0-1.0"\nhours = 2\n'
+    )
+    first, second = module.read_sources(file)
+    assert (first.name, first.licence, first.hours, first.attribution) == ("a", "MIT", 1.5, "b")
+    assert (second.name, second.attribution) == ("c", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must hold"),
+        ("source = 3", "must hold"),
+        ("[[source]]\nname = 'a'\n[other]", "must hold"),
+        ("[[source]]\nname = 'a'", "needs name, licence and hours"),
+        ("[[source]]\nname = 'a'\nlicense = 'b'", "did you mean 'licence'"),
+        ("[[source]", "no valid TOML"),
+    ],
+)
+def test_sources_that_make_no_sense_are_refused(tmp_path, text, message):
+    file = tmp_path / "sources.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        module.read_sources(file)
+
+
+def test_the_sources_of_the_shipped_weights_can_be_read():
+    found = module.read_sources(Path(__file__).parents[2] / "configs" / "sources.toml")
+    assert {source.licence for source in found} >= {"MIT", "CC-BY-4.0", "CC0-1.0"}
+    assert all(source.attribution for source in found)

@@ -8,7 +8,14 @@ from typing import Any
 import torch
 
 from banso.bundle import Bundle, DataSource, Manifest
-from banso.config import Experiment, config_hash, from_record, with_overrides
+from banso.config import (
+    Experiment,
+    config_hash,
+    from_dict,
+    from_record,
+    read_toml,
+    with_overrides,
+)
 from banso.data.cache import load_styles
 from banso.data.manifest import MANIFEST_FILE, load_manifest, sha256_of
 from banso.errors import ConfigError
@@ -25,6 +32,7 @@ def release(
     licence: str,
     renderer: Path | None = None,
     data: Sequence[Path] = (),
+    sources: Sequence[DataSource] = (),
     overrides: Sequence[str] = (),
 ) -> tuple[Bundle, Parity]:
     """Write the networks of two training runs as a bundle, and what they were made from.
@@ -38,6 +46,7 @@ def release(
         licence: Of the weights.
         renderer: Checkpoint of `fit_renderer` for this codec; None for a codec without.
         data: Data sets that it was trained on.
+        sources: What else it was trained on, which their manifests do not name.
         overrides: Settings of the sampler that were chosen since, such as `sampler.num_steps=8`.
 
     Returns:
@@ -58,7 +67,7 @@ def release(
         created_from=commit(),
         sampler=with_overrides(experiment, overrides).sampler,
         styles=load_styles(Path(experiment.train.data)),
-        data=tuple(source for folder in data for source in data_sources(folder)),
+        data=(*(source for folder in data for source in data_sources(folder)), *sources),
         training={
             "minutes_denoiser": experiment.train.minutes,
             "minutes_codec": settings_of(codec).train.minutes,
@@ -108,6 +117,22 @@ def data_sources(folder: Path) -> list[DataSource]:
         )
         for (source, licence, attribution), total in seconds.items()
     ]
+
+
+def read_sources(path: Path) -> list[DataSource]:
+    """Read what a model was trained on from a TOML file of tables `[[source]]`.
+
+    Raises:
+        ConfigError: If there is no such file, or it holds anything else.
+    """
+    content = read_toml(path)
+    tables = content.pop("source", None)
+    if content or not isinstance(tables, list):
+        raise ConfigError(f"{path} must hold tables [[source]], and nothing else")
+    try:
+        return [from_dict(DataSource, table, "source.") for table in tables]
+    except TypeError as error:
+        raise ConfigError(f"{path}: every source needs name, licence and hours") from error
 
 
 def commit() -> str:
