@@ -4,7 +4,8 @@ The written notes of amateurs do not say what the key is: without a band they dr
 that agree on records disagree on them. So each take is compared with several readings of its
 notes, at concert pitch and in its own tuning, and with the reading that lets the tonic drift
 (`banso.tonic`, here on the written notes, not on those that were heard); and the readings with
-each other, which shows how sure any of them is. One JSON line is appended to
+each other, which shows how sure any of them is. The key of the band that is made for each take, as
+its chroma tells it, is compared as well. One JSON line is appended to
 `benchmarks/results/keys.jsonl`.
 
     python benchmarks/bench_keys.py --voices singing/ssvd
@@ -21,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.audio import Audio
-from banso.eval.metrics import estimate_key, key_score
+from banso.eval.hearing import hear
+from banso.eval.metrics import estimate_key, key_score, unit_frames
 from banso.eval.sets import load_voices
 from banso.harmony import key_name
 from banso.leadsheet import SungNote
@@ -73,8 +75,12 @@ def measure(folder: Path) -> dict[str, Any]:
         if item.sheet.notes:
             audio = Audio(item.read_vocals(), item.sample_rate)
             plan = accompanist.song_plan(accompanist.listen(audio), GenerationOptions())
-            takes[item.name] = {"found": plan.sheet.key, **readings(item.sheet.notes)}
-    names = [name for name in next(iter(takes.values())) if name != "found"]
+            band = accompanist.accompany(audio).audio
+            heard = unit_frames(hear(band.samples, band.sample_rate).chroma).sum(axis=0)
+            takes[item.name] = {
+                "found": plan.sheet.key, "band": estimate_key(heard), **readings(item.sheet.notes),
+            }  # fmt: skip
+    names = [name for name in next(iter(takes.values())) if name not in ("found", "band")]
 
     def agreement(one: str, other: str) -> float:
         scores = [key_score(take[one], take[other]) for take in takes.values()]
@@ -83,6 +89,7 @@ def measure(folder: Path) -> dict[str, Any]:
     return {
         "takes": len(takes),
         "found_against": {name: agreement(name, "found") for name in names},
+        "band_against": {name: agreement(name, "band") for name in names},
         "readings_against_each_other": {
             f"{one} / {other}": agreement(one, other)
             for one, other in itertools.combinations(names, 2)
