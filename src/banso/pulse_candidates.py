@@ -66,6 +66,11 @@ def find_candidates(events: SungEvents) -> Candidates:
     return candidates_at(events, *_periods(events))
 
 
+def onset_weights(events: SungEvents) -> Floats:
+    """How much each onset counts in a Fourier transform [events]."""
+    return np.asarray(0.3 + np.minimum(events.strength, 1.0))
+
+
 def candidates_at(events: SungEvents, period: Floats, salience: Floats) -> Candidates:
     """Fold the notes into the bars of given pulses; see `Candidates`."""
     bars = tuple(fold(events, period, beats) for beats in METERS)
@@ -100,7 +105,7 @@ def _repetition(events: SungEvents, period: Floats) -> Floats:
 
 def _periods(events: SungEvents) -> tuple[Floats, Floats]:
     """Periods of the strongest pulses in seconds, and how strong each is: beat, eighths, 16ths."""
-    weight = 0.3 + np.minimum(events.strength, 1.0)
+    weight = onset_weights(events)
     span = max(float(events.seconds[-1]), 20.0)
     steps = np.rint(events.seconds / _GRID_SECONDS).astype(np.int64)
     # Fine enough that a peak four times the beat's frequency is hit within an eighth of its width.

@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.onsets import SungEvents
-from banso.pulse_candidates import BINS_PER_BEAT, METERS, candidates_at, find_candidates
+from banso.pulse_candidates import (
+    BINS_PER_BEAT,
+    METERS,
+    candidates_at,
+    find_candidates,
+    onset_weights,
+)
 from banso.pulse_table import PulseTable
 
 Floats = NDArray[np.float64]
@@ -105,16 +111,12 @@ def salience(events: SungEvents, periods: Floats) -> Floats:
     """How well onsets keep to pulses, 0 to 2.5 [periods]: beats, eighths and sixteenths."""
     rates = np.outer(_LEVELS, 1 / periods)
     strength = np.abs(_spectrum(events, rates.ravel())).reshape(rates.shape)
-    return np.asarray(_LEVEL_WEIGHTS @ strength / _weight(events).sum())
+    return np.asarray(_LEVEL_WEIGHTS @ strength / onset_weights(events).sum())
 
 
 def _spectrum(events: SungEvents, rates: Floats) -> NDArray[np.complex128]:
     """Fourier transform of the onsets at some rates in Hz [rates]."""
-    return np.asarray(np.exp(-2j * np.pi * np.outer(rates, events.seconds)) @ _weight(events))
-
-
-def _weight(events: SungEvents) -> Floats:
-    return np.asarray(0.3 + np.minimum(events.strength, 1.0))
+    return np.asarray(np.exp(-2j * np.pi * np.outer(rates, events.seconds)) @ onset_weights(events))
 
 
 def _finer(events: SungEvents, period: float) -> float:
