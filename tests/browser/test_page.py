@@ -11,13 +11,19 @@ from web_service import wav_bytes
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PHONE = (375, 740)
+WATCH_PROGRESS = """() => {
+    const look = () => { window.sawProgress ||= !!document.querySelector(".take progress"); };
+    new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+}"""
 
 
 def test_from_file_to_download_and_reload(open_banso, voice_file):
     page = open_banso()
+    # A band of six seconds is made so fast that whoever looks now and then may miss how.
+    page.evaluate(WATCH_PROGRESS)
     page.set_input_files("#file", voice_file)
-    page.wait_for_selector(".take progress", state="attached", timeout=PATIENT_MS)
     page.locator(".take.done.selected").wait_for(timeout=PATIENT_MS)
+    assert page.evaluate("window.sawProgress")
     page.wait_for_selector(".strip[data-role=accompaniment]", timeout=PATIENT_MS)
 
     # It plays: the cursor moves on and the output is not silent, with the band alone, too.
