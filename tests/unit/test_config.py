@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from banso.config import (
@@ -14,6 +16,8 @@ from banso.config import (
     with_overrides,
 )
 from banso.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_file_and_overrides(tmp_path):
@@ -95,3 +99,14 @@ def test_an_experiment_is_changed_by_overrides():
     assert (changed.sampler.num_steps, changed.train.batch_size) == (5, 3)
     with pytest.raises(ConfigError, match="num_stepz"):
         with_overrides(experiment, ["sampler.num_stepz=5"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in sorted(CONFIGS.rglob("*.toml")) if p.name != "sources.toml"],
+    ids=lambda path: path.relative_to(CONFIGS).as_posix(),
+)
+def test_every_recipe_can_be_read(path):
+    experiment = load_config(path)
+    assert experiment.train.minutes > 0
+    assert experiment != Experiment()
