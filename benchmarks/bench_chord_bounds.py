@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from records import append_record
 
 from banso.chord_network import SLOTS, melody_grid
 from banso.chords import parse_chord
@@ -116,8 +117,7 @@ def main() -> None:
         "same_song": {2 * r + 1: within_songs(parts, r) for r in CONTEXTS},
         "other_songs": {2 * r + 1: across_songs(parts, r) for r in CONTEXTS},
     }
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    append_record(RESULTS, record)
     print(json.dumps(record, indent=1))
 
 

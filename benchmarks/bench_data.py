@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from records import append_record, commit
 
 from banso import features
 from banso.data.arranger import arrange, choose_style
@@ -197,7 +197,7 @@ def main() -> None:
     chosen = [corpus[order[i % len(order)]] for i in range(options.songs)]
     result = measure(chosen, studio, options.workers, options.max_seconds)
     record = {
-        "commit": _commit(),
+        "commit": commit(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
@@ -210,15 +210,8 @@ def main() -> None:
         **result,
     }
     RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    append_record(RESULTS, record)
     print(json.dumps(record, indent=1))
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

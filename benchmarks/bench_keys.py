@@ -14,12 +14,12 @@ its chroma tells it, is compared as well. One JSON line is appended to
 import argparse
 import itertools
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from records import append_record, commit
 
 from banso.audio import Audio
 from banso.eval.hearing import hear
@@ -103,16 +103,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--voices", type=Path, required=True)
     options = parser.parse_args()
-    record = {"commit": _commit(), "voices": options.voices.name, **measure(options.voices)}
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    record = {"commit": commit(), "voices": options.voices.name, **measure(options.voices)}
+    append_record(RESULTS, record)
     print(json.dumps({k: v for k, v in record.items() if k != "keys"}, indent=1))
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

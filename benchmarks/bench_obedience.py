@@ -15,11 +15,11 @@ import argparse
 import itertools
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import append_record, commit
 
 from banso.audio import Audio
 from banso.bundle import load_bundle
@@ -127,22 +127,15 @@ def main() -> None:
         print(json.dumps(rows[-1]), flush=True)
     bundle = load_bundle(options.bundle)
     record = {
-        "commit": _commit(),
+        "commit": commit(),
         "bundle": f"{bundle.manifest.name} {bundle.hash}",
         "cases": len(rows),
         "seconds": options.seconds,
         **summary(rows),
         "rows": rows,
     }
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    append_record(RESULTS, record)
     print(json.dumps(summary(rows), indent=1))
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ JSON line is appended to `benchmarks/results/pulse.jsonl`.
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import append_record, commit
 
 from banso import pulse
 from banso.eval.plans import f_measure
@@ -98,13 +98,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--lessons", type=Path, required=True)
     options = parser.parse_args()
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    record = {"commit": done.stdout.strip() or "unknown", **measure(read_lessons(options.lessons))}
+    record = {"commit": commit(), **measure(read_lessons(options.lessons))}
     print(json.dumps(record, indent=1))
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    append_record(RESULTS, record)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ songs show the scale. One JSON line for each run is appended to `benchmarks/resu
 import argparse
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 from bench_ablation import share_followed
 from numpy.typing import NDArray
+from records import append_record, commit
 
 from banso import conditioning as c
 from banso.bundle import load_bundle
@@ -240,13 +240,12 @@ def main() -> None:
         for row in rows:
             print(json.dumps(row), flush=True)
         record = {
-            "commit": _commit(), "teacher": str(options.teacher), "student": str(options.student),
+            "commit": commit(), "teacher": str(options.teacher), "student": str(options.student),
             "data": str(options.data), "split": options.split, "told": name,
             "songs": len(measured["true"]), "frames": options.frames, "rows": rows,
             "cores": os.cpu_count(), "torch": torch.__version__,
         }  # fmt: skip
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        append_record(RESULTS, record)
 
 
 def opened(name: str, path: Path) -> System:
@@ -254,13 +253,6 @@ def opened(name: str, path: Path) -> System:
     bundled = path.is_dir()
     config = load_bundle(path).manifest.sampler if bundled else load_settings(path).sampler
     return System(name, load_denoiser(path), config)
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from choose_keyed_members import right as right_share
 from keyed_crops import (
     CORPUS,
     NUM_VIEWS,
@@ -270,11 +271,8 @@ class Keeper:
         found = check(network, pool, plans)
         _load(network, current)
         self.checks.append({name: found[name].round(4).tolist() for name in ("right", "nats")})
-        together = found["probability"].mean(axis=0)[..., :24].argmax(axis=2)
-        judged = found["seconds"][..., :JUDGED]
-        right = np.take_along_axis(judged, together[..., None], axis=2).sum(axis=(1, 2))
-        mean = float((right / judged.sum(axis=(1, 2))).mean())
-        return f"right {found['right'].round(3).tolist()} together {mean:.4f}"
+        together = right_share(found["probability"].mean(axis=0), found["seconds"])
+        return f"right {found['right'].round(3).tolist()} together {together:.4f}"
 
 
 def _load(network: Members, weights: dict[str, Tensor]) -> None:

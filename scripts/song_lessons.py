@@ -24,6 +24,7 @@ from banso.leadsheet import LeadSheet, SungNote
 from banso.measures import Measures, measures_of
 from banso.notes import sung_notes
 from banso.onsets import SungEvents, find_events
+from banso.pulse import beats_per_bar_of
 
 Floats = NDArray[np.float64]
 NO_SIGNATURE = -1
@@ -80,8 +81,7 @@ class Lesson:
     @property
     def beats_per_bar(self) -> int:
         """Most common number of beats between downbeats."""
-        steps = np.diff(np.flatnonzero(self.is_down))
-        return int(np.bincount(steps).argmax()) if len(steps) else 4
+        return beats_per_bar_of(self.is_down)
 
 
 def column_of(label: str) -> int:

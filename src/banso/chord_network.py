@@ -12,12 +12,12 @@ References:
 """
 
 import functools
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
 from banso.onsets import SungEvents
+from banso.table_files import floats, read_table
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -153,6 +153,4 @@ def gelu(x: Array) -> Array:
 
 @functools.cache
 def _shipped() -> ChordNetwork:
-    path = resources.files("banso") / "tables" / "chords.npz"
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return ChordNetwork({name: arrays[name].astype(np.float32) for name in arrays.files})
+    return ChordNetwork(floats(read_table("chords.npz")))

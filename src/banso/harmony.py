@@ -16,7 +16,6 @@ References:
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from banso.chords import PITCH_CLASS_NAMES, Chord, parse_chord
 from banso.leadsheet import SungNote
 from banso.measures import Measures
+from banso.table_files import read_table
 from banso.tonic import DEGREE_SHARES, drifting_key_scores
 
 Floats = NDArray[np.float64]
@@ -118,9 +118,8 @@ class Harmony:
 @functools.cache
 def load_table() -> HarmonyTable:
     """Read the table inside the package."""
-    path = resources.files("banso") / "tables" / "harmony.npz"
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return HarmonyTable(**{name: arrays[name].astype(np.float64) for name in arrays.files})
+    arrays = read_table("harmony.npz")
+    return HarmonyTable(**{name: value.astype(np.float64) for name, value in arrays.items()})
 
 
 def key_views(notes: Sequence[SungNote], beat_seconds: float) -> Floats:

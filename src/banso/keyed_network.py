@@ -12,7 +12,6 @@ References:
 
 import functools
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from banso.chord_network import SLOTS, gelu, melody_grid, normalized
 from banso.onsets import SungEvents
+from banso.table_files import read_table, table_names
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -183,10 +183,4 @@ def unpacked(arrays: dict[str, NDArray[Any]]) -> dict[str, Array]:
 
 @functools.cache
 def _shipped() -> KeyedNetwork:
-    folder = resources.files("banso") / "tables"
-    members = []
-    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
-        if entry.name.startswith(_TABLES) and entry.name.endswith(".npz"):
-            with entry.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                members.append(unpacked({name: arrays[name] for name in arrays.files}))
-    return KeyedNetwork(members)
+    return KeyedNetwork([unpacked(read_table(name)) for name in table_names(_TABLES)])

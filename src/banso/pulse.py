@@ -28,9 +28,10 @@ from banso.pulse_candidates import (
     Candidates,
     candidates_at,
     find_candidates,
+    salience,
 )
-from banso.pulse_table import PulseTable
-from banso.steady_pulse import near_sums, salience, steady_readings
+from banso.pulse_table import PulseTable, near_sums
+from banso.steady_pulse import steady_readings
 
 __all__ = [
     "FASTEST_BPM",
@@ -38,6 +39,7 @@ __all__ = [
     "SURE_OF_BEATS",
     "Pulse",
     "PulseTable",
+    "beats_per_bar_of",
     "find_pulse",
     "find_pulses",
     "pulse_at",
@@ -83,8 +85,7 @@ class Pulse:
     @property
     def beats_per_bar(self) -> int:
         """Beats from a downbeat to the next; 4 if there are too few to tell."""
-        steps = np.diff(np.flatnonzero(np.isin(self.beats, self.downbeats)))
-        return int(np.bincount(steps).argmax()) if len(steps) else METERS[0]
+        return beats_per_bar_of(np.isin(self.beats, self.downbeats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ class _Hypothesis:
     @property
     def bar_seconds(self) -> float:
         return self.beats_per_bar * self.period
+
+
+def beats_per_bar_of(is_down: NDArray[np.bool_]) -> int:
+    """Most common number of beats between downbeats, given which beats are; 4 if too few are."""
+    steps = np.diff(np.flatnonzero(is_down))
+    return int(np.bincount(steps).argmax()) if len(steps) else METERS[0]
 
 
 def find_pulse(

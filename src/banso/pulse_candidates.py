@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 METERS = (4, 3)  # beats in a bar
 BINS_PER_BEAT = 12
+LEVELS = np.array([1, 2, 4])  # onsets a beat of a pulse's beats, eighths and sixteenths
+_LEVEL_WEIGHTS = np.array([0.5, 1.0, 1.0])
 SLOWEST_BPM, FASTEST_BPM = 50.0, 180.0
 NUM_CANDIDATES = 16
 # Borders of note classes: time since and until the neighbouring notes and length, in beats, and the
@@ -63,12 +65,25 @@ def find_candidates(events: SungEvents) -> Candidates:
     Args:
         events: At least two.
     """
-    return candidates_at(events, *_periods(events))
+    return candidates_at(events, *find_periods(events))
 
 
 def onset_weights(events: SungEvents) -> Floats:
     """How much each onset counts in a Fourier transform [events]."""
     return np.asarray(0.3 + np.minimum(events.strength, 1.0))
+
+
+def salience(events: SungEvents, periods: Floats) -> Floats:
+    """How well onsets keep to pulses, 0 to 2.5 [periods]: beats, eighths and sixteenths."""
+    rates = np.outer(LEVELS, 1 / periods)
+    strength = np.abs(onset_spectrum(events, rates.ravel())).reshape(rates.shape)
+    return np.asarray(_LEVEL_WEIGHTS @ strength / onset_weights(events).sum())
+
+
+def onset_spectrum(events: SungEvents, rates: Floats) -> NDArray[np.complex128]:
+    """Fourier transform of the onsets at some rates in Hz [rates]."""
+    turns = np.exp(-2j * np.pi * np.outer(rates, events.seconds))
+    return np.asarray(turns @ onset_weights(events))
 
 
 def candidates_at(events: SungEvents, period: Floats, salience: Floats) -> Candidates:
@@ -103,8 +118,8 @@ def _repetition(events: SungEvents, period: Floats) -> Floats:
     return np.array(rows, dtype=np.float64)
 
 
-def _periods(events: SungEvents) -> tuple[Floats, Floats]:
-    """Periods of the strongest pulses in seconds, and how strong each is: beat, eighths, 16ths."""
+def find_periods(events: SungEvents) -> tuple[Floats, Floats]:
+    """Periods of the strongest pulses in seconds, and the salience of each."""
     weight = onset_weights(events)
     span = max(float(events.seconds[-1]), 20.0)
     steps = np.rint(events.seconds / _GRID_SECONDS).astype(np.int64)
@@ -114,7 +129,8 @@ def _periods(events: SungEvents) -> tuple[Floats, Floats]:
     per_hz = size * _GRID_SECONDS
     first, last = int(SLOWEST_BPM / 60 * per_hz), int(FASTEST_BPM / 60 * per_hz)
     index = np.arange(first, last)
-    strength = 0.5 * spectrum[index] + spectrum[2 * index] + spectrum[4 * index]
+    levels = zip(_LEVEL_WEIGHTS, LEVELS, strict=True)
+    strength = np.sum([weight * spectrum[level * index] for weight, level in levels], axis=0)
     inner = strength[1:-1]
     peaks = 1 + np.flatnonzero((inner > strength[:-2]) & (inner >= strength[2:]))
     if not len(peaks):

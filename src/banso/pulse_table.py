@@ -6,13 +6,13 @@ References:
 """
 
 import functools
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
 from banso.chord_network import gelu
 from banso.pulse_candidates import METERS, Candidates, scalars
+from banso.table_files import floats, read_table
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -39,13 +39,10 @@ class PulseTable:
         Returns:
             For each of `METERS` [candidates, beats * BINS_PER_BEAT].
         """
-        found = [self._score(candidates, bars, m) for bars, m in self._readings(candidates)]
+        bars_of = zip(candidates.bars, METERS, strict=True)
+        found = [self._score(candidates, bars, beats_per_bar) for bars, beats_per_bar in bars_of]
         total = np.logaddexp.reduce([np.logaddexp.reduce(logits, axis=None) for logits in found])
         return tuple(np.asarray(logits - total) for logits in found)
-
-    @staticmethod
-    def _readings(candidates: Candidates) -> list[tuple[Array, int]]:
-        return list(zip(candidates.bars, METERS, strict=True))
 
     def _score(self, candidates: Candidates, bars: Array, beats_per_bar: int) -> Floats:
         """Logits [candidates, places] of one meter."""
@@ -65,8 +62,11 @@ class PulseTable:
         return np.asarray(np.concatenate(shifted, axis=2) @ kernel + self._weights[f"{name}_bias"])
 
 
+def near_sums(share: Floats) -> Floats:
+    """Sums of each place and its neighbours: a downbeat between two bins shows in both [places]."""
+    return np.asarray(sum(np.roll(share, step, axis=-1) for step in (-1, 0, 1)))
+
+
 @functools.cache
 def _shipped() -> PulseTable:
-    path = resources.files("banso") / "tables" / "pulse.npz"
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return PulseTable({name: arrays[name].astype(np.float32) for name in arrays.files})
+    return PulseTable(floats(read_table("pulse.npz")))

@@ -129,12 +129,14 @@ def plan_song(
     events = find_events(vocal_features, frame_rate)
     pulses = _pulses(events, duration_seconds, wishes)
     grids = [_grid(pulse, given, duration_seconds, wishes) for pulse in pulses]
+    first = measures_of(grids[0], duration_seconds)
     if wishes.chords is not None and len(grids[0].beats) < 2:
         raise ConfigError("too little is sung to tell where bars are; give the tempo (bpm) as well")
     asked = given.chords
     if wishes.chords is not None:
         asked = lay_out(wishes.chords, grids[0], duration_seconds)
-    keys = _key_scores(notes, events, measures_of(grids[0], duration_seconds), asked, wishes)
+    heard = _heard(events, first)
+    keys = _key_scores(notes, first, heard, asked, wishes)
     key = int(keys.argmax())
     readings = ranked(
         [
@@ -143,7 +145,9 @@ def plan_song(
         ]
     )
     pulse, grid, measures = readings[0].pulse, readings[0].grid, readings[0].measures
-    opinion = _opinion(_heard(events, measures), together(readings), measures)
+    if pulse is not pulses[0]:
+        heard = _heard(events, measures)
+    opinion = _opinion(heard, together(readings), measures)
     fixed = _fixed_chords(asked, measures)
     harmony = harmonise(notes, measures, key, opinion=opinion, fixed=fixed)
     sheet = replace(
@@ -266,8 +270,8 @@ def _fixed_chords(asked: Sequence[ChordSpan], measures: Measures) -> list[Chord 
 
 def _key_scores(
     notes: Sequence[SungNote],
-    events: SungEvents,
     measures: Measures,
+    heard: Floats,
     asked: Sequence[ChordSpan],
     wishes: Wishes,
 ) -> Floats:
@@ -278,7 +282,7 @@ def _key_scores(
     table = load_table()
     fixed = _fixed_chords(asked, measures)
     scores = key_scores(notes, measures.beat_seconds, table)
-    return np.asarray(scores + chord_key_scores(_heard(events, measures), fixed, measures, table))
+    return np.asarray(scores + chord_key_scores(heard, fixed, measures, table))
 
 
 def _key_number(label: str) -> int:

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from banso.onsets import SungEvents
 from banso.pulse_candidates import (
     BINS_PER_BEAT,
+    LEVELS,
     METERS,
     candidates_at,
-    find_candidates,
-    onset_weights,
+    find_periods,
+    onset_spectrum,
+    salience,
 )
-from banso.pulse_table import PulseTable
+from banso.pulse_table import PulseTable, near_sums
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +38,6 @@ _DRIFT = np.linspace(-0.015, 0.015, 31)
 _FINER = np.linspace(-0.007, 0.007, 281)
 # No piece can rule a reading out alone.
 _LEAST_SHARE = 1e-5
-_LEVELS = np.array([1, 2, 4])  # beats, eighths, sixteenths
-_LEVEL_WEIGHTS = np.array([0.5, 1.0, 1.0])
 _SAME_PERIOD = 5e-4
 
 
@@ -77,7 +77,7 @@ def steady_readings(
     Returns:
         Readings, the likeliest first; none if the tempo drifts.
     """
-    tried = np.append(find_candidates(events).period, [_finer(events, p) for p in periods])
+    tried = np.append(find_periods(events)[0], [_finer(events, p) for p in periods])
     first = [i for i, p in enumerate(tried) if (np.abs(np.log(tried[:i] / p)) > _SAME_PERIOD).all()]
     kept = tried[[i for i in first if coherence(pieces, tried[i]) > _LEAST_COHERENCE]]
     if not len(kept):
@@ -99,24 +99,12 @@ def coherence(pieces: Sequence[SungEvents], period: float) -> float:
     Returns:
         Of beats, eighths and sixteenths, that to which most onsets keep.
     """
-    rates = _LEVELS[:, None] / period * (1 + _DRIFT)
-    spectra = np.array([_spectrum(piece, rates.ravel()) for piece in pieces])
-    spectra = spectra.reshape(len(pieces), len(_LEVELS), len(_DRIFT))
+    rates = LEVELS[:, None] / period * (1 + _DRIFT)
+    spectra = np.array([onset_spectrum(piece, rates.ravel()) for piece in pieces])
+    spectra = spectra.reshape(len(pieces), len(LEVELS), len(_DRIFT))
     together = np.abs(spectra[..., len(_DRIFT) // 2].sum(axis=0))
     level = int(together.argmax())
     return float(together[level] / np.abs(spectra[:, level]).max(axis=1).sum())
-
-
-def salience(events: SungEvents, periods: Floats) -> Floats:
-    """How well onsets keep to pulses, 0 to 2.5 [periods]: beats, eighths and sixteenths."""
-    rates = np.outer(_LEVELS, 1 / periods)
-    strength = np.abs(_spectrum(events, rates.ravel())).reshape(rates.shape)
-    return np.asarray(_LEVEL_WEIGHTS @ strength / onset_weights(events).sum())
-
-
-def _spectrum(events: SungEvents, rates: Floats) -> NDArray[np.complex128]:
-    """Fourier transform of the onsets at some rates in Hz [rates]."""
-    return np.asarray(np.exp(-2j * np.pi * np.outer(rates, events.seconds)) @ onset_weights(events))
 
 
 def _finer(events: SungEvents, period: float) -> float:
@@ -130,18 +118,13 @@ def _near(piece: SungEvents, periods: Floats, table: PulseTable) -> list[Floats]
 
     The piece's own pulses are candidates too, so that it can say that none of these fits.
     """
-    own = find_candidates(piece).period
+    own = find_periods(piece)[0]
     other = own[(np.abs(np.log(own[:, None] / periods)) > 0.01).all(axis=1)]
     every = np.append(periods, other)
     logs = table.log_probabilities(candidates_at(piece, every, salience(piece, every)))
     return [
         np.log(np.maximum(near_sums(np.exp(log[: len(periods)])), _LEAST_SHARE)) for log in logs
     ]
-
-
-def near_sums(share: Floats) -> Floats:
-    """Sums of each place and its neighbours: a downbeat between two bins shows in both [places]."""
-    return np.asarray(sum(np.roll(share, step, axis=-1) for step in (-1, 0, 1)))
 
 
 def _best_places(periods: Floats, heard: Floats, beats_per_bar: int) -> list[SteadyReading]:

@@ -328,6 +328,25 @@ def keep_known(denoised: Tensor, conditioning: Tensor) -> Tensor:
     return denoised + known[..., :1] * (known[..., 1:] - denoised)
 
 
+def denoise_at(
+    network: DenoiserNetwork, noisy: Tensor, sigma: float, encoding: Encoding, conditioning: Tensor
+) -> Tensor:
+    """Denoise a batch at one level, known latents kept, in single precision.
+
+    Args:
+        network: Its hourglass runs.
+        noisy: As in `Hourglass.forward` [batch, frames, channels].
+        sigma: Noise level of all items.
+        encoding: Of the conditioning.
+        conditioning: [batch, frames, NUM_CONDITIONS].
+
+    Returns:
+        Estimate of the clean latents, the same shape as `noisy`.
+    """
+    level = torch.full((len(noisy),), sigma, device=noisy.device)
+    return keep_known(network.hourglass(noisy, level, encoding), conditioning).float()
+
+
 def _embed_level(sigma: Tensor) -> Tensor:
     """Sines and cosines [batch, 64] of a quarter of log sigma (Karras et al. 2022, c_noise)."""
     rates = torch.exp(torch.linspace(0.0, math.log(100.0), 32, device=sigma.device))

@@ -30,7 +30,7 @@ from banso.conditioning import KNOWN
 from banso.config import DistillConfig, Experiment, SamplerConfig, config_hash
 from banso.generation import guided_from, noise_levels
 from banso.model.codec import CodecVAE
-from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
+from banso.model.denoiser import DenoiserNetwork, Encoding, denoise_at
 from banso.sampler import Step, steps_of
 from banso.schedule import direction_between, preconditioning
 from banso.train.loop import (
@@ -59,24 +59,33 @@ class GuidedTeacher:
         self._guided_from = guided_from(config) if self._scale != 1.0 else np.inf
 
     @torch.no_grad()
-    def follow(self, noisy: Tensor, conditioning: Tensor, levels: Levels) -> Tensor:
+    def follow(
+        self,
+        noisy: Tensor,
+        conditioning: Tensor,
+        levels: Levels,
+        encoding: Encoding | None = None,
+    ) -> Tensor:
         """Go down the levels by DPM-Solver++(2M).
 
         Args:
             noisy: Latents at the first level [batch, frames, channels].
             conditioning: [batch, frames, NUM_CONDITIONS].
             levels: Falling [levels], the last one 0.
+            encoding: Of the conditioning, if it is at hand.
 
         Returns:
             Latents at each level [levels, batch, frames, channels].
         """
         encoder = self._network.encoder
-        encodings = encoder(conditioning), encoder(without_conditions(conditioning))
+        encodings = (
+            encoder(conditioning) if encoding is None else encoding,
+            encoder(without_conditions(conditioning)),
+        )
 
         def denoise(noisy: Tensor, sigma: float) -> Tensor:
-            level = torch.full((len(noisy),), sigma, device=noisy.device)
             estimates = [
-                keep_known(self._network.hourglass(noisy, level, encoding), conditioning).float()
+                denoise_at(self._network, noisy, sigma, encoding, conditioning)
                 for encoding in (encodings if sigma >= self._guided_from else encodings[:1])
             ]
             return torch.lerp(estimates[-1], estimates[0], self._scale)
@@ -160,9 +169,10 @@ class DistillModule(DenoiserModule):
         network = self._teacher[0].to(self.device)
         levels = teacher_levels(self._sigmas, self.experiment.distill)
         teacher = GuidedTeacher(network, self.experiment.sampler)
-        states = teacher.follow(noise * float(levels[0]), conditioning, levels)
+        encoding = network.encoder(conditioning)
+        states = teacher.follow(noise * float(levels[0]), conditioning, levels, encoding)
         visited = states[:: self.experiment.distill.substeps]
-        return Paths(visited, conditioning, network.encoder(conditioning), batch["known"])
+        return Paths(visited, conditioning, encoding, batch["known"])
 
     def _walk(self, paths: Paths) -> Iterator[tuple[Step[Tensor], Tensor]]:
         """Yield the student's steps, and how wrong each one's direction is [batch].
@@ -172,9 +182,8 @@ class DistillModule(DenoiserModule):
         """
 
         def denoise(noisy: Tensor, sigma: float) -> Tensor:
-            level = torch.full((len(noisy),), sigma, device=noisy.device)
-            estimate = self.model.hourglass(noisy.detach(), level, paths.encoding)
-            return keep_known(estimate, paths.conditioning).float()
+            given = paths.encoding, paths.conditioning
+            return denoise_at(self.model, noisy.detach(), sigma, *given)
 
         order, huber = self.experiment.sampler.order, self.experiment.distill.huber
         steps = steps_of(denoise, paths.states[0], self._sigmas, order)

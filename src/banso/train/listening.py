@@ -15,7 +15,7 @@ from banso.config import SamplerConfig
 from banso.data.cache import Example
 from banso.generation import EvaluationCount, guided, sampled
 from banso.model.codec import CodecVAE
-from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
+from banso.model.denoiser import DenoiserNetwork, Encoding, denoise_at
 from banso.sampler import Denoiser
 
 Array = NDArray[np.float32]
@@ -37,9 +37,8 @@ class TorchDenoiser:
         @torch.no_grad()
         def denoise(noisy: Array, sigma: float) -> Array:
             latents = torch.from_numpy(noisy).to(self._device)
-            levels = torch.full((len(noisy),), sigma, device=self._device)
-            denoised = self._network.hourglass(latents, levels, encoding)
-            return np.asarray(keep_known(denoised, given).float().cpu().numpy())
+            denoised = denoise_at(self._network, latents, sigma, encoding, given)
+            return np.asarray(denoised.cpu().numpy())
 
         return denoise
 
