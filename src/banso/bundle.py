@@ -19,6 +19,7 @@ from typing import Any
 from banso.config import (
     CodecConfig,
     DenoiserConfig,
+    EnvelopeConfig,
     LatentFormat,
     RendererConfig,
     SamplerConfig,
@@ -35,6 +36,7 @@ _HASH_DIGITS = 12
 _NETWORKS: dict[str, type] = {
     "codec": CodecConfig,
     "renderer": RendererConfig,
+    "envelope": EnvelopeConfig,
     "denoiser": DenoiserConfig,
 }
 # Bundles made before 0.2 name a network that planned; `banso.song_plan` does without.
@@ -101,6 +103,7 @@ class Manifest:
         styles: Names of the styles that the denoiser knows, in its order.
         codec: Settings of the codec's network; None for a foreign one.
         renderer: Settings of the codec's renderer; None if it has none.
+        envelope: Settings of what hears the band's envelope in latents; None if nothing does.
         denoiser: Settings of the denoiser; None if the bundle holds a codec only.
         graphs: By file name.
         data: Corpora that the model was trained on.
@@ -119,6 +122,7 @@ class Manifest:
     styles: tuple[str, ...] = ()
     codec: CodecConfig | None = None
     renderer: RendererConfig | None = None
+    envelope: EnvelopeConfig | None = None
     denoiser: DenoiserConfig | None = None
     graphs: dict[str, Graph] = dataclasses.field(default_factory=dict)
     data: tuple[DataSource, ...] = ()

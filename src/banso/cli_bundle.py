@@ -76,6 +76,10 @@ def export(
     renderer: Annotated[
         Path | None, typer.Option(help="Checkpoint of `banso train renderer` for this codec.")
     ] = None,
+    envelope: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of `banso train codec` that knows envelopes of this codec."),
+    ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(help="Data set that it was trained on, for the record; repeatable."),
@@ -103,6 +107,7 @@ def export(
             name=name,
             licence=licence,
             renderer=renderer,
+            envelope=envelope,
             data=data or (),
             sources=() if sources is None else read_sources(sources),
             overrides=overrides or (),
@@ -128,6 +133,28 @@ def add_renderer(
         with needing_extra("train"):
             from banso.train.renderer_export import add_checkpoint
         made, parity = add_checkpoint(load_bundle(bundle), renderer, out)
+        agreement = f"graph within {parity.worst:.1g} of the network"
+        typer.echo(f"{made.folder}: {made.name} {made.hash}, {agreement}")
+
+
+@bundle_app.command(name="add-envelope", no_args_is_help=True)
+def add_envelope(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="Checkpoint of `banso train codec` that knows the codec's envelopes."),
+    ],
+    out: OutOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
+    ] = None,
+) -> None:
+    """Write a bundle again with what hears, in latents, how loud each band is to be."""
+    with reporting_errors():
+        from banso.bundle import load_bundle
+
+        with needing_extra("train"):
+            from banso.train import envelope_export
+        made, parity = envelope_export.add_envelope(load_bundle(bundle), checkpoint, out)
         agreement = f"graph within {parity.worst:.1g} of the network"
         typer.echo(f"{made.folder}: {made.name} {made.hash}, {agreement}")
 

@@ -84,16 +84,22 @@ def prepare_cache(
     vocals: Annotated[
         bool, typer.Option("--vocals", help="Voices as latents too, for `banso train published`.")
     ] = False,
+    stretches: Annotated[
+        Path | None,
+        typer.Option(help="Folder for 32 s of each band with its envelope, to train a codec on."),
+    ] = None,
 ) -> None:
     """Encode a data set into the arrays that training reads."""
     with reporting_errors():
         with needing_extra("train"):
-            from banso.data.cache import build_cache, cache_vocals
+            from banso.data.cache import build_cache, cache_stretches, cache_vocals
             from banso.data.manifest import ITEMS_FOLDER
             from banso.data.styles import STYLES
         count = build_cache(root / ITEMS_FOLDER, out, tuple(STYLES), **_given(workers=workers))
         if vocals:
             count += cache_vocals(root / ITEMS_FOLDER, out, **_given(workers=workers))
+        if stretches is not None:
+            count += cache_stretches(root / ITEMS_FOLDER, stretches, **_given(workers=workers))
         typer.echo(f"{count} new items encoded in {out}")
 
 

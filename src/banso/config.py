@@ -72,6 +72,23 @@ class RendererConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EnvelopeConfig:
+    """The network that hears the band's envelope in latents; see `banso.model.envelope`."""
+
+    dim: int = 384
+    layers: int = 5
+    kernel_size: int = 5  # frames
+
+    def __post_init__(self) -> None:
+        _require(self.kernel_size % 2 == 1, f"kernel_size must be odd, not {self.kernel_size}")
+
+    @property
+    def context_frames(self) -> int:
+        """How far to each side what it says of a frame depends on latents."""
+        return self.layers * (self.kernel_size // 2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DenoiserConfig:
     """The denoiser and the encoder of its conditioning; see `banso.model.denoiser`."""
 
@@ -144,6 +161,7 @@ class TrainConfig:
     run: str = "runs/default"
     start_from: str = ""  # checkpoint or bundle whose weights are taken over as far as they fit
     freeze_encoder: bool = False  # of the codec: latents stay what a denoiser has learned
+    freeze_codec: bool = False  # train what hears the envelope alone
     minutes: float = 60.0
     max_steps: int = 1_000_000
     batch_size: int = 16
@@ -152,6 +170,7 @@ class TrainConfig:
     warmup_steps: int = 100
     weight_decay: float = 0.01
     ema_decay: float = 0.999
+    compile: bool = False  # on CUDA: fuse the networks' blocks; a minute at the beginning
     precision: str = "bf16"  # bf16 (autocast) or fp32
     seed: int = 0
     checkpoint_minutes: float = 5.0
@@ -167,6 +186,8 @@ class TrainConfig:
     keep_known: float = 0.4  # probability that a prefix or part of the latents is given
     sigma_mean: float = 0.0  # of log sigma in training; Karras et al. 2022, table 1
     sigma_std: float = 1.6
+    envelope_weight: float = 0.3  # of the envelope's error, nats per parameter and dB
+    side_weight: float = 0.33  # of the side signal's envelope beside the mid signal's
     auxiliary_weight: float = 0.2  # of predicting chords and beats from the encoding
 
     def __post_init__(self) -> None:
@@ -200,6 +221,7 @@ class Experiment:
     """One TOML file of `configs/`."""
 
     codec: CodecConfig = field(default_factory=CodecConfig)
+    envelope: EnvelopeConfig = field(default_factory=EnvelopeConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

@@ -127,7 +127,7 @@ def test_a_renderer_is_replaced_in_place(rendering, network):
 def test_a_codec_of_waveforms_takes_none(network, rendering, tmp_path):
     manifest = dataclasses.replace(rendering.manifest, codec_kind="waveform")
     foreign = dataclasses.replace(rendering, manifest=manifest)
-    with pytest.raises(BundleError, match="takes no renderer"):
+    with pytest.raises(BundleError, match="takes no codec_renderer"):
         add_renderer(foreign, network, tmp_path / "out")
 
 

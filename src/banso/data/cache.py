@@ -19,6 +19,7 @@ from banso import conditioning as c
 from banso import features
 from banso.audio import Audio
 from banso.codec.analysis import analyze
+from banso.codec.envelope import SILENCE_DB, measure_envelope
 from banso.codec.parameters import HOP_LENGTH, SAMPLE_RATE
 from banso.data.manifest import Item
 from banso.errors import DataError
@@ -42,6 +43,8 @@ class Example:
         parts: Which parts of `PART_NAMES` are to be played.
         others: [frames, NUM_PARAMETERS] of the parts that are there already; None for none.
         vocals: [frames, NUM_PARAMETERS] of the voice, which the published network alone hears.
+        envelope: [frames, NUM_ENVELOPE] of what is to be played, in dB above silence, which the
+            codec alone learns; None if it was not measured.
     """
 
     item_id: str
@@ -51,6 +54,7 @@ class Example:
     parts: tuple[str, ...] = c.PART_NAMES
     others: Array | None = None
     vocals: Array | None = None
+    envelope: Array | None = None
 
 
 def build_cache(items: Path, out: Path, styles: tuple[str, ...], workers: int = 2) -> int:
@@ -164,11 +168,16 @@ def _choose_parts(folder: Path, item_id: str) -> tuple[str, ...]:
     names = _parts_of(folder)
     if len(names) < 2:
         return ()
-    digest = hashlib.md5(item_id.encode(), usedforsecurity=False).hexdigest()
-    rng = np.random.default_rng(int(digest[:8], 16))
+    rng = _drawing(item_id)
     count = int(rng.integers(1, len(names)))
     drawn = rng.permutation(len(names))[:count]
     return tuple(name for i, name in enumerate(names) if i in drawn)
+
+
+def _drawing(item_id: str) -> np.random.Generator:
+    """Chance of an item's own, the same on every machine."""
+    digest = hashlib.md5(item_id.encode(), usedforsecurity=False).hexdigest()
+    return np.random.default_rng(int(digest[:8], 16))
 
 
 def _sum_of_parts(folder: Path, names: Sequence[str], num_frames: int) -> NDArray[np.float32]:
@@ -190,12 +199,61 @@ def cache_recording(samples: NDArray[np.float32], name: str, out: Path, split: s
         out: Folder of arrays.
         split: `train`, `validation` or `test`.
     """
-    parameters = analyze(samples).to_array()
+    parameters, envelope = analyze(samples).to_array(), heard_envelope(samples)
     out.mkdir(parents=True, exist_ok=True)
     for index, start in enumerate(range(0, len(parameters), _PIECE_FRAMES)):
-        piece = parameters[start : start + _PIECE_FRAMES]
-        nothing = np.zeros((len(piece), c.KNOWN.start), dtype=np.float32)
-        save_example(out / f"{name}-{index:03d}.npz", piece, nothing, split)
+        piece = slice(start, start + _PIECE_FRAMES)
+        save_sound(out / f"{name}-{index:03d}.npz", parameters[piece], envelope[piece], split)
+
+
+def cache_stretches(items: Path, out: Path, num_frames: int = 690, workers: int = 2) -> int:
+    """Encode a stretch of every finished item's band with its envelope, for training the codec.
+
+    Where it begins is drawn by the item's name.
+
+    Args:
+        items: Folder of prepared items, one folder each.
+        out: Folder of arrays; not that of a denoiser, as there are no voices here.
+        num_frames: Length of the stretches, 32 s.
+        workers: Processes.
+
+    Returns:
+        How many stretches were encoded now.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    folders = sorted(path.parent for path in items.glob("*/item.json"))
+    todo = [folder for folder in folders if not _stretch_path(out, folder).exists()]
+    with ProcessPoolExecutor(workers) as pool:
+        return sum(pool.map(_encode_stretch, todo, [out] * len(todo), [num_frames] * len(todo)))
+
+
+def _encode_stretch(folder: Path, out: Path, num_frames: int) -> bool:
+    item = Item.from_json(json.loads((folder / "item.json").read_text(encoding="utf-8")))
+    band = _at_codec_rate(read_audio(folder / "accompaniment.flac"))
+    room = max(0, band.shape[1] // HOP_LENGTH - num_frames)
+    start = int(_drawing(item.item_id).integers(room + 1)) * HOP_LENGTH
+    samples = band[:, start : start + num_frames * HOP_LENGTH]
+    samples = samples[:, : samples.shape[1] // HOP_LENGTH * HOP_LENGTH]
+    parameters = analyze(samples).to_array()
+    save_sound(_stretch_path(out, folder), parameters, heard_envelope(samples), item.split)
+    return True
+
+
+def _stretch_path(out: Path, folder: Path) -> Path:
+    return out / f"{folder.name}-heard.npz"
+
+
+def heard_envelope(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Packed envelope [frames, NUM_ENVELOPE] of a recording [2, samples], in dB above silence."""
+    return measure_envelope(samples).to_array() - np.float32(SILENCE_DB)
+
+
+def save_sound(
+    target: Path, parameters: NDArray[np.float32], envelope: NDArray[np.float32], split: str
+) -> None:
+    """Write an `Example` that the codec alone can learn from: there is no voice and no plan."""
+    nothing = np.zeros((len(parameters), c.KNOWN.start), dtype=np.float32)
+    save_example(target, parameters, nothing, split, envelope=envelope)
 
 
 def save_example(
@@ -206,10 +264,12 @@ def save_example(
     *,
     parts: Sequence[str] = c.PART_NAMES,
     others: NDArray[np.float32] | None = None,
+    envelope: NDArray[np.float32] | None = None,
 ) -> None:
     """Write one `Example` in half precision; the file appears complete or not at all."""
     partial = target.with_suffix(".tmp")
-    arrays: dict[str, Any] = {} if others is None else {"others": others.astype(np.float16)}
+    given = {"others": others, "envelope": envelope}
+    arrays: dict[str, Any] = {n: a.astype(np.float16) for n, a in given.items() if a is not None}
     with partial.open("wb") as file:
         np.savez(
             file,
@@ -247,6 +307,7 @@ def load_example(path: Path) -> Example:
             arrays["conditions"],
             tuple(arrays["parts"].tolist()) if "parts" in arrays else c.PART_NAMES,
             arrays.get("others"),
+            envelope=arrays.get("envelope"),
         )
 
 

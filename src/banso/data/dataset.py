@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from banso import conditioning as c
 from banso import features
 from banso.codec import parameters as p
+from banso.codec.envelope import ENVELOPE_SIZES
 from banso.config import TrainConfig
 from banso.data.cache import Example
 
@@ -24,6 +25,8 @@ Batch = dict[str, Tensor]
 # Weights of chord tones in a triad's shape; a fifth says less than a third.
 _MAJOR = np.array([1, -0.3, 0, -0.5, 1, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
 _MINOR = np.array([1, -0.3, 0, 1, -0.5, 0, -0.3, 0.8, -0.3, 0, 0, 0], dtype=np.float32)
+_NEVER_REACHED_DB = 1_000.0
+_OPTIONAL = ("vocals", "envelope")
 
 
 class CropDataset(Dataset[Batch]):
@@ -54,7 +57,11 @@ class CropDataset(Dataset[Batch]):
             "truth": Rows([e.conditions for e in examples], device),
             "others": Rows([e.others for e in examples], device),
             "vocals": Rows([e.vocals for e in examples], device),
+            "envelope": Rows([e.envelope for e in examples], device),
         }
+        # An envelope cannot be transposed: drums stay where they are.
+        self._movable = torch.tensor([e.envelope is None for e in examples])
+        self._loudest = torch.tensor([_loudest(e) for e in examples])
         self._parts = torch.from_numpy(np.stack([c.part_row(e.parts) for e in examples]))
         self._whole = torch.tensor([len(e.parts) == len(c.PART_NAMES) for e in examples])
         self._accompanied = torch.tensor([e.others is not None for e in examples])
@@ -75,7 +82,8 @@ class CropDataset(Dataset[Batch]):
 
         `parameters`, `conditions`, `truth` (conditions undropped), `known` mask, `parts` group [5],
         `others`, parameters of the parts already there (zeros if `hears_others` is False), and,
-        where the songs have them, `vocals`, parameters of the voice.
+        where the songs have them, `vocals`, parameters of the voice, and `envelope`, what is to be
+        heard (zeros where it was not measured), with `loudest`, the highest level in each song's.
         """
         config, size = self._config, self._config.crop_frames
         draw = torch.Generator().manual_seed(1_000_003 * config.seed + index)
@@ -84,11 +92,13 @@ class CropDataset(Dataset[Batch]):
         start = (torch.rand(config.batch_size, generator=draw) * room).long()
         steps = len(self._columns[p.NUM_PARAMETERS])
         shift = torch.randint(steps, (config.batch_size,), generator=draw)
+        shift = torch.where(self._movable[chosen], shift, steps // 2)
         batch = {
             name: self._moved(rows.crops(chosen, start, size), shift)
             for name, rows in self._rows.items()
-            if name != "vocals" or rows.any
+            if name not in _OPTIONAL or rows.any
         }
+        batch["loudest"] = self._loudest[chosen]
         kept = kept_groups(config.batch_size, config, draw, drop=self._augment)
         batch["conditions"] = batch["truth"] * self._sent(kept)[:, None]
         parts, hears_others = self._told(chosen, kept, draw)
@@ -100,6 +110,8 @@ class CropDataset(Dataset[Batch]):
 
     def _moved(self, rows: Tensor, shift: Tensor) -> Tensor:
         """Transpose [batch, frames, width]; the column after the last one is silence."""
+        if rows.shape[-1] not in self._columns:
+            return rows.float()
         columns = self._columns[rows.shape[-1]][self._sent(shift)]
         silence = torch.nn.functional.pad(rows, (0, 1))
         return silence.gather(2, columns[:, None].expand(-1, rows.shape[1], -1)).float()
@@ -115,6 +127,13 @@ class CropDataset(Dataset[Batch]):
         silent = (self._whole[chosen] & (chance[0] < config.drop_parts)) | (kept.sum(1) == 0)
         heard = self._accompanied[chosen] & (chance[1] >= config.drop_others) & ~silent
         return self._parts[chosen] * ~silent[:, None], heard
+
+
+def _loudest(example: Example) -> float:
+    """Highest level of the mid signal in an example, dB above silence; out of reach if unknown."""
+    if example.envelope is None:
+        return _NEVER_REACHED_DB
+    return float(example.envelope[:, : ENVELOPE_SIZES[0]].max())
 
 
 class Rows:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.codec import parameters as p
+from banso.codec.envelope import ENVELOPE_SIZES
 from banso.data.cache import load_example, save_example, save_vocals, vocals_path
 from banso.errors import DataError
 
@@ -27,6 +28,8 @@ _STEPS = np.repeat(
     np.array([0.01, 1 / 32, 0.0125, 1 / 16, 1 / 64], dtype=np.float32), np.array(p.SIZES)
 )
 _CONDITION_STEP = 1 / 63
+_LEVEL_STEP_DB = 1.5
+_AUDIBLE_DB = 72.0  # below the loudest place; what is softer is never compared
 _SILENT = 0.03  # level: -102 dB
 _TONES = slice(0, p.TONES_PER_FRAME * p.NUM_TONES)
 _CENTS = slice(_TONES.stop, _TONES.stop + p.NUM_TONES)
@@ -110,6 +113,7 @@ def pack_item(path: Path) -> bytes:
         "parameters": rounded_parameters(example.parameters),
         "conditions": _rounded(example.conditions.astype(np.float32) / _CONDITION_STEP),
         "others": None if example.others is None else rounded_parameters(example.others),
+        "envelope": None if example.envelope is None else _rounded_levels(example.envelope),
     }
     # Number by number, not frame by frame: what stands beside each other is then alike.
     small = {n: np.ascontiguousarray(a.T) for n, a in arrays.items() if a is not None}
@@ -144,6 +148,7 @@ def unpack_item(path: Path, cache: Path) -> None:
         str(found["split"]),
         parts=tuple(found["parts"].tolist()),
         others=_restored(found["others"]) if "others" in found else None,
+        envelope=found["envelope"].T * np.float32(_LEVEL_STEP_DB) if "envelope" in found else None,
     )
 
 
@@ -177,6 +182,15 @@ def rounded_parameters(parameters: NDArray[np.floating]) -> Small:
     heard = tones.reshape(len(kept), p.TONES_PER_FRAME, p.NUM_TONES).any(axis=1)
     kept[:, _CENTS] *= heard
     return _rounded(kept / _STEPS)
+
+
+def _rounded_levels(envelope: NDArray[np.floating]) -> Small:
+    """Levels [frames, bands] in steps of `_LEVEL_STEP_DB`; what cannot be heard is all alike."""
+    levels = envelope.astype(np.float32)
+    measured = levels.any(axis=1, keepdims=True)
+    floor = max(0.0, float(levels[:, : ENVELOPE_SIZES[0]].max()) - _AUDIBLE_DB)
+    audible = np.asarray(np.maximum(levels, floor) * measured, dtype=np.float32)
+    return _rounded(audible / np.float32(_LEVEL_STEP_DB))
 
 
 def _restored(small: Small) -> NDArray[np.float32]:

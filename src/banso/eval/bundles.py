@@ -30,7 +30,13 @@ from banso.files import READABLE_SUFFIXES, read_audio
 from banso.filetree import files_below
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
-from banso.runtime import CODEC_RENDERER_FILE, OnnxCodec, OnnxWaveformCodec, load_codec
+from banso.runtime import (
+    CODEC_ENVELOPE_FILE,
+    CODEC_RENDERER_FILE,
+    OnnxCodec,
+    OnnxWaveformCodec,
+    load_codec,
+)
 
 
 def evaluate_set(request: Request, on_progress: Callable[[float], None] | None = None) -> str:
@@ -151,6 +157,8 @@ def evaluate_codec(
     roundtrips = {"banso": _roundtrip(load_codec(opened))}
     if opened.has(CODEC_RENDERER_FILE):
         roundtrips["banso, renderer off"] = _roundtrip(load_codec(opened, renderer=False))
+    if opened.has(CODEC_ENVELOPE_FILE):
+        roundtrips["banso, envelope off"] = _roundtrip(load_codec(opened, envelope=False))
     clips = {
         "codec-bands": [] if data is None else band_clips(data, limit),
         "codec-stems": stem_clips(stems),

@@ -41,6 +41,30 @@ _CHROMA_WEIGHT, _BAND_WEIGHT = 4.0, 0.03
 _CHROMA_FRAMES = 5
 
 
+def mixed_over_time(x: Tensor, convolution: nn.Conv1d) -> Tensor:
+    """Depthwise convolution of [batch, frames, dim] over time, the length kept.
+
+    On CUDA it is a sum of shifted rows: the library's own kernels for so small groups, and their
+    transposes, take longer.
+    """
+    if not x.is_cuda:
+        out: Tensor = convolution(x.transpose(1, 2)).transpose(1, 2)
+        return out
+    return sum_of_shifted(x, convolution)
+
+
+def sum_of_shifted(x: Tensor, convolution: nn.Conv1d) -> Tensor:
+    """The same as `mixed_over_time` on any device."""
+    taps = convolution.weight[:, 0].to(x.dtype).unbind(1)
+    reach, frames = len(taps) // 2, x.shape[1]
+    padded = nn.functional.pad(x, (0, 0, reach, reach))
+    bias = torch.zeros_like(taps[0]) if convolution.bias is None else convolution.bias.to(x.dtype)
+    out = torch.addcmul(bias, padded[:, :frames], taps[0])
+    for shift, tap in enumerate(taps[1:], start=1):
+        out = torch.addcmul(out, padded[:, shift : shift + frames], tap)
+    return out
+
+
 class Block(nn.Module):
     """ConvNeXt block over time: depthwise convolution, then a two-layer network per frame."""
 
@@ -53,7 +77,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, frames, dim] to the same shape."""
-        y = self.norm(self.mix(x.transpose(1, 2)).transpose(1, 2))
+        y = self.norm(mixed_over_time(x, self.mix))
         out: Tensor = x + self.narrow(nn.functional.gelu(self.widen(y)))
         return out
 
@@ -88,6 +112,8 @@ class CodecLoss:
         chroma: One minus the cosine of the amplitudes per pitch class.
         band_db: Mean absolute difference of the power in the noise bands, tones and noise
             together, in dB.
+        latents: Scaled latents of the posterior sample [batch, frames, channels].
+        decoded: Packed parameters that they decode to [batch, frames, 448].
     """
 
     total: Tensor
@@ -95,6 +121,8 @@ class CodecLoss:
     kl: Tensor
     chroma: Tensor
     band_db: Tensor
+    latents: Tensor
+    decoded: Tensor
 
 
 class CodecVAE(nn.Module):
@@ -144,6 +172,11 @@ class CodecVAE(nn.Module):
         """Packed parameters [batch, frames, 448] of scaled latents [batch, frames, 64]."""
         return self._unweighted(self._decode_weighted(latents / self.latent_scale))
 
+    def draw(self, parameters: Tensor) -> Tensor:
+        """Scaled latents [batch, frames, channels] drawn from the posterior."""
+        mean, log_std = self._posterior(self.weighted(parameters))
+        return (mean + log_std.exp() * torch.randn_like(mean)) * self.latent_scale
+
     def forward(self, parameters: Tensor) -> CodecLoss:
         """Evidence bound of packed parameters [batch, frames, 448], with one posterior sample."""
         x = self.weighted(parameters)
@@ -158,7 +191,8 @@ class CodecVAE(nn.Module):
             restored = self._levels_of(decoded.float())
             chroma, band_db = heard_difference(self._levels_of(x), restored, self.noise_tones)
         total = total + _CHROMA_WEIGHT * chroma + _BAND_WEIGHT * band_db
-        return CodecLoss(total, squared, kl, chroma, band_db)
+        latents, packed = sample * self.latent_scale, self._unweighted(decoded)
+        return CodecLoss(total, squared, kl, chroma, band_db, latents, packed)
 
     def _levels_of(self, weighted: Tensor) -> tuple[Tensor, Tensor]:
         """Levels of tones [..., 2, 96] and of noise [..., 4, 32] in their own units."""

@@ -19,7 +19,7 @@ from torch.nn.functional import silu
 from banso.conditioning import KNOWN, NUM_CONDITIONS
 from banso.config import DenoiserConfig
 from banso.model.attention import SelfAttention, SoftAlignmentAttention
-from banso.model.codec import Block
+from banso.model.codec import Block, mixed_over_time
 from banso.schedule import preconditioning
 
 _SCALES = 4  # the lowest rate is a quarter; lengths must be multiples of it
@@ -91,7 +91,7 @@ class AlignedBlock(nn.Module):
     def __init__(self, dim: int, config: DenoiserConfig, *, scale: int, attention: bool) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
-        self.mix: nn.Module = (
+        self.mix: SelfAttention | nn.Conv1d = (
             SelfAttention(dim, config.num_heads, config.rope)
             if attention
             else nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
@@ -142,7 +142,7 @@ class AlignedBlock(nn.Module):
         if isinstance(self.mix, SelfAttention):
             x = x + self.mix(y, mask)
         else:
-            x = x + self.mix(y.transpose(1, 2)).transpose(1, 2)
+            x = x + mixed_over_time(y, self.mix)
         context = self.align(self.align_norm(x) + level, keys, values, sigma, mask)
         if self.averages:
             context = context.mean(dim=1, keepdim=True)

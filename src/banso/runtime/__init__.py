@@ -12,6 +12,7 @@ from banso.errors import BundleError
 from banso.runtime.codecs import (
     CODEC_DECODER_FILE,
     CODEC_ENCODER_FILE,
+    CODEC_ENVELOPE_FILE,
     CODEC_RENDERER_FILE,
     ChunkedDecoder,
     OnnxCodec,
@@ -25,6 +26,7 @@ from banso.runtime.session import Array, Session
 __all__ = [
     "CODEC_DECODER_FILE",
     "CODEC_ENCODER_FILE",
+    "CODEC_ENVELOPE_FILE",
     "CODEC_RENDERER_FILE",
     "CONTEXT_NAMES",
     "DENOISER_FILE",
@@ -78,9 +80,13 @@ def load_models(bundle: Bundle, num_threads: int | None = None, *, renderer: boo
 
 
 def load_codec(
-    bundle: Bundle, num_threads: int | None = None, *, renderer: bool = True
+    bundle: Bundle,
+    num_threads: int | None = None,
+    *,
+    renderer: bool = True,
+    envelope: bool = True,
 ) -> OnnxCodec | OnnxWaveformCodec:
-    """Load the codec of a bundle; see `load_models`."""
+    """Load the codec of a bundle; see `load_models` and `OnnxCodec`."""
     if bundle.manifest.codec_kind == "waveform":
         return OnnxWaveformCodec(bundle, num_threads)
-    return OnnxCodec(bundle, num_threads, renderer=renderer)
+    return OnnxCodec(bundle, num_threads, renderer=renderer, envelope=envelope)

@@ -12,6 +12,7 @@ import numpy as np
 
 from banso.bundle import Bundle
 from banso.codec.analysis import analyze
+from banso.codec.envelope import NUM_ENVELOPE, Envelope, EnvelopeFilter
 from banso.codec.gains import NUM_GAINS
 from banso.codec.parameters import NUM_PARAMETERS, Parameters
 from banso.codec.synthesis import Synthesizer
@@ -21,6 +22,7 @@ from banso.runtime.session import Array, Session
 CODEC_ENCODER_FILE = "codec_encoder.onnx"
 CODEC_DECODER_FILE = "codec_decoder.onnx"
 CODEC_RENDERER_FILE = "codec_renderer.onnx"
+CODEC_ENVELOPE_FILE = "codec_envelope.onnx"
 
 # Long pieces would only cost memory. A frame of synthesis takes about 100 kB, a frame inside a
 # decoder that works on samples about 10 MB.
@@ -141,18 +143,28 @@ class OnnxCodec(_BundleCodec):
     Its bundle's manifest says `codec_kind` "parameters".
 
     Args:
-        bundle: Holds two graphs, or three with a renderer.
+        bundle: Holds two graphs, and may hold a renderer and what hears the envelope.
         num_threads: CPU threads; None takes all that this process may use.
         renderer: Whether the bundle's renderer, if it has one, is to shape the sound.
+        envelope: Whether the sound is to be given the envelope that the bundle's network, if it
+            has one, hears in latents.
 
     Raises:
         BundleError: If the renderer gives other gains than the synthesis takes.
     """
 
     def __init__(
-        self, bundle: Bundle, num_threads: int | None = None, *, renderer: bool = True
+        self,
+        bundle: Bundle,
+        num_threads: int | None = None,
+        *,
+        renderer: bool = True,
+        envelope: bool = True,
     ) -> None:
         super().__init__(bundle, num_threads)
+        self._envelope: Session | None = None
+        if envelope and bundle.has(CODEC_ENVELOPE_FILE):
+            self._envelope = Session(bundle.path(CODEC_ENVELOPE_FILE), num_threads)
         self._renderer: Session | None = None
         if renderer and bundle.has(CODEC_RENDERER_FILE):
             self._renderer = Session(bundle.path(CODEC_RENDERER_FILE), num_threads)
@@ -170,9 +182,16 @@ class OnnxCodec(_BundleCodec):
 
     @property
     def _context_frames(self) -> int:
-        settings = self._bundle.manifest.renderer
-        further = settings.context_frames if self.has_renderer and settings is not None else 0
-        return super()._context_frames + further
+        manifest = self._bundle.manifest
+        further = (
+            settings.context_frames
+            for session, settings in (
+                (self._renderer, manifest.renderer),
+                (self._envelope, manifest.envelope),
+            )
+            if session is not None and settings is not None
+        )
+        return super()._context_frames + max(further, default=0)
 
     @property
     def can_tune(self) -> bool:
@@ -191,12 +210,19 @@ class OnnxCodec(_BundleCodec):
         return parameters
 
     def _decode_rows(self, latents: Array) -> Array:
-        """Packed parameters, and beside them the gains of a renderer [frames, 448 + gains]."""
+        """Packed parameters, and beside them an envelope and the gains of a renderer.
+
+        Returns:
+            [frames, 448 + bands + gains], as far as there are such.
+        """
         parameters = self.decode_parameters(latents)
-        if self._renderer is None:
-            return parameters
-        gains = self._renderer.run(parameters=parameters[None])["gains"][0]
-        return np.concatenate([parameters, gains], axis=1)
+        rows = [parameters]
+        if self._envelope is not None:
+            given = {"latents": latents[None], "parameters": parameters[None]}
+            rows.append(self._envelope.run(**given)["envelope"][0])
+        if self._renderer is not None:
+            rows.append(self._renderer.run(parameters=parameters[None])["gains"][0])
+        return np.concatenate(rows, axis=1) if len(rows) > 1 else parameters
 
     def decode_stream(self, seed: int = 0, *, tuning_cents: float = 0.0) -> "ParameterStream":
         """Begin to decode a song.
@@ -206,19 +232,26 @@ class OnnxCodec(_BundleCodec):
             tuning_cents: How far above A4 = 440 Hz the tones are to be.
         """
         decoder = ChunkedDecoder(self._decode_rows, self._context_frames, _PARAMETER_PIECE)
-        return ParameterStream(decoder, Synthesizer(seed, tuning_cents))
+        shaper = None if self._envelope is None else EnvelopeFilter(tuning_cents)
+        return ParameterStream(decoder, Synthesizer(seed, tuning_cents), shaper)
 
 
 class ParameterStream:
     """Latents to sound, piece by piece, by way of packed parameters.
 
     Args:
-        decoder: Latents to packed parameters, with or without gains beside them.
+        decoder: Latents to packed parameters, with or without envelope and gains beside them.
         synthesizer: Plays them.
+        shaper: Gives what is played the envelope beside the parameters; None if there is none.
     """
 
-    def __init__(self, decoder: ChunkedDecoder, synthesizer: Synthesizer) -> None:
-        self._decoder, self._synthesizer = decoder, synthesizer
+    def __init__(
+        self,
+        decoder: ChunkedDecoder,
+        synthesizer: Synthesizer,
+        shaper: EnvelopeFilter | None = None,
+    ) -> None:
+        self._decoder, self._synthesizer, self._shaper = decoder, synthesizer, shaper
 
     def add(self, latents: Array) -> Array:
         """Take [frames, channels], return what is ready, [2, samples], possibly none."""
@@ -226,17 +259,27 @@ class ParameterStream:
 
     def finish(self) -> Array:
         """Return the rest, [2, samples]."""
-        return self._play(self._decoder.finish())
+        played = self._play(self._decoder.finish())
+        if self._shaper is None:
+            return played
+        return np.concatenate([played, self._shaper.finish()], axis=1)
 
     def _play(self, pieces: list[Array]) -> Array:
         played = [np.zeros((2, 0), dtype=np.float32)]
         for piece in pieces:
             for start in range(0, len(piece), _PLAYED_PIECE):
-                rows = piece[start : start + _PLAYED_PIECE]
-                parameters = Parameters.from_array(rows[:, :NUM_PARAMETERS])
-                gains = rows[:, NUM_PARAMETERS:]
-                played.append(self._synthesizer.add(parameters, gains if gains.size else None))
+                played.append(self._played(piece[start : start + _PLAYED_PIECE]))
         return np.concatenate(played, axis=1)
+
+    def _played(self, rows: Array) -> Array:
+        """Sound of some frames, as far as it is ready."""
+        width = 0 if self._shaper is None else NUM_ENVELOPE
+        packed, envelope, gains = np.split(rows, [NUM_PARAMETERS, NUM_PARAMETERS + width], axis=1)
+        parameters = Parameters.from_array(packed)
+        sound = self._synthesizer.add(parameters, gains if gains.size else None)
+        if self._shaper is None:
+            return sound
+        return self._shaper.add(sound, Envelope.from_array(envelope))
 
 
 class OnnxWaveformCodec(_BundleCodec):

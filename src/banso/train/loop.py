@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import lightning as L
 import numpy as np
@@ -18,8 +18,9 @@ from banso.config import Experiment, TrainConfig, from_record
 from banso.data.cache import Example, load_cache
 from banso.data.dataset import CropDataset
 from banso.errors import ConfigError, DataError
-from banso.model.codec import CodecVAE
-from banso.model.denoiser import DenoiserNetwork
+from banso.model.codec import Block, CodecVAE
+from banso.model.denoiser import AlignedBlock, DenoiserNetwork, EncoderBlock
+from banso.model.envelope import EnvelopeNetwork
 from banso.train.budget import LAST, TimeBudget, ValidationLog
 from banso.train.bundle_weights import read_weights
 from banso.train.listening import Listening
@@ -44,17 +45,26 @@ def fit_codec(experiment: Experiment, *, resume: bool = False) -> Path:
         Path of the final checkpoint; its `state_dict` holds averaged weights.
 
     Raises:
-        DataError: If there is no data. ConfigError: If there is nothing to resume.
+        DataError: If there is no data. ConfigError: If there is nothing to resume, or the codec is
+            to stay as it is and there is none.
     """
     config = experiment.train
+    if config.freeze_codec and (not config.start_from or Path(config.start_from).is_dir()):
+        # A bundle does not say how far its codec's latents spread, which training draws from.
+        raise ConfigError("train.freeze_codec needs a codec's checkpoint in train.start_from")
     module = CodecModule(experiment)
     examples = load_examples(config)
     if not resume and not config.start_from:
         held = module.model.start_from_components(_frames(examples[0], config.seed))
         logger.info("principal components hold %.1f %% of the variance", 100 * held)
     path = _fit(module, config, examples, resume)
-    if not config.freeze_encoder:
-        module.model.set_latent_scale(_frames(examples[0], config.seed).unflatten(0, (-1, 100)))
+    if not config.freeze_encoder and not config.freeze_codec:
+        frames = _frames(examples[0], config.seed).unflatten(0, (-1, 100))
+        # Compiling for this once would take longer than it does.
+        with torch.compiler.set_stance("force_eager"):
+            before = module.model.latent_scale.clone()
+            module.model.set_latent_scale(frames)
+            module.envelope.rescale(before / module.model.latent_scale)
         save_weights(module, path)
     return path
 
@@ -94,6 +104,21 @@ def load_denoiser(path: Path) -> DenoiserNetwork:
         return _from_bundle(DenoiserNetwork, load_bundle(path).manifest.denoiser, path)
     state, experiment = _load(path)
     return _filled(DenoiserNetwork(experiment.denoiser), state)
+
+
+def load_envelope(path: Path) -> EnvelopeNetwork:
+    """Load what hears the envelope in a codec's latents from the codec's checkpoint.
+
+    Raises:
+        ConfigError: If there is no such checkpoint, or its codec was trained without.
+    """
+    content = _content(path)
+    experiment = from_record(Experiment, content["hyper_parameters"]["experiment"])
+    state = _part(content["state_dict"], "envelope.")
+    if not state:
+        raise ConfigError(f"{path} holds no envelope network; train the codec anew")
+    network = EnvelopeNetwork(experiment.envelope, experiment.codec.num_channels)
+    return _filled(network, state)
 
 
 def load_settings(path: Path) -> Experiment:
@@ -143,16 +168,32 @@ def take_over(model: torch.nn.Module, path: Path) -> list[str]:
     return fresh
 
 
+def _take_over_envelope(network: EnvelopeNetwork, path: Path) -> None:
+    """Begin with the envelope network beside a codec, if there is one of the same settings."""
+    if path.is_dir():
+        return
+    state = _part(_content(path)["state_dict"], "envelope.")
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    if shapes == {name: value.shape for name, value in state.items()}:
+        network.load_state_dict(state)
+        logger.info("the envelope network is taken from %s", path)
+
+
 def _load(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
+    content = _content(path)
+    experiment = from_record(Experiment, content["hyper_parameters"]["experiment"])
+    return _part(content["state_dict"], "model."), experiment
+
+
+def _content(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise ConfigError(f"there is no checkpoint {path}")
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    state = {
-        name.removeprefix("model."): value
-        for name, value in content["state_dict"].items()
-        if name.startswith("model.")
-    }
-    return state, from_record(Experiment, content["hyper_parameters"]["experiment"])
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """What belongs to one network of a checkpoint."""
+    return {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}
 
 
 def _from_bundle(
@@ -181,8 +222,20 @@ def _fit(
 ) -> Path:
     if config.start_from and not resume:
         take_over(module.model, Path(config.start_from))
+        if isinstance(module, CodecModule):
+            _take_over_envelope(module.envelope, Path(config.start_from))
     training, held_out = crops_of(examples[0], examples[1], config)
+    if config.compile and _device().type == "cuda":
+        compile_blocks(module)
     return fit_module(module, config, training, held_out, resume=resume, callbacks=callbacks)
+
+
+def compile_blocks(module: torch.nn.Module) -> None:
+    """Let the compiler fuse the blocks of networks; those that it cannot stay as they are."""
+    torch._dynamo.config.suppress_errors = True
+    for part in module.modules():
+        if isinstance(part, Block | AlignedBlock | EncoderBlock):
+            part.compile(dynamic=False)
 
 
 def crops_of(

@@ -8,27 +8,41 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from banso import conditioning as c
+from banso.codec.envelope import ENVELOPE_SIZES, SILENCE_DB
 from banso.config import Experiment, to_dict
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
 from banso.model.diffusion import denoising_loss, draw_sigmas
+from banso.model.envelope import EnvelopeNetwork, level_distance
 
 Batch = dict[str, Tensor]
 
 
 class CodecModule(L.LightningModule):
-    """Trains the learned half of the codec."""
+    """Trains the learned half of the codec, and what hears the band's envelope in its latents.
+
+    Both learn at once, so that latents keep what the envelope needs; where no envelope was
+    measured, the codec learns alone.
+    """
 
     def __init__(self, experiment: Experiment) -> None:
         super().__init__()
         self.save_hyperparameters({"experiment": to_dict(experiment)})
         self.experiment = experiment
         self.model = CodecVAE(experiment.codec)
+        self.envelope = EnvelopeNetwork(experiment.envelope, experiment.codec.num_channels)
         if experiment.train.freeze_encoder:
             self.model.freeze_encoder()
+        if experiment.train.freeze_codec:
+            self.model.requires_grad_(False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Evidence bound of a batch."""
+        """Evidence bound of a batch, and the envelope's error."""
+        if self.experiment.train.freeze_codec:
+            with torch.no_grad():
+                latents = self.model.draw(batch["parameters"])
+                decoded = self.model.decode(latents)
+            return self._envelope_loss(batch, latents, decoded)
         loss = self.model(batch["parameters"])
         self.log_dict(
             {
@@ -41,17 +55,49 @@ class CodecModule(L.LightningModule):
             prog_bar=True,
         )
         total: Tensor = loss.total
+        if "envelope" in batch:
+            weight = self.experiment.train.envelope_weight
+            total = total + weight * self._envelope_loss(batch, loss.latents, loss.decoded)
         return total
+
+    def _envelope_loss(self, batch: Batch, latents: Tensor, decoded: Tensor) -> Tensor:
+        mid, side = self._envelope_errors(batch, latents, decoded)
+        self.log_dict({"envelope_mid_db": mid, "envelope_side_db": side}, prog_bar=True)
+        return mid + self.experiment.train.side_weight * side
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Error of posterior means on songs not trained on, in weighted level units."""
         weighted = self.model.weighted(batch["parameters"])
         again = self.model.weighted(self.model.decode(self.model.encode(batch["parameters"])))
         self.log("validation_error", (again - weighted).square().mean().sqrt(), prog_bar=True)
+        if "envelope" in batch:
+            latents = self.model.encode(batch["parameters"])
+            decoded = self.model.decode(latents)
+            mid, side = self._envelope_errors(batch, latents, decoded, audible_only=True)
+            self.log_dict({"validation_envelope_mid_db": mid, "validation_envelope_side_db": side})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; the time budget sets its rate."""
-        return optimizer_of(self.model, self.experiment)
+        return optimizer_of(self, self.experiment)
+
+    def _envelope_errors(
+        self, batch: Batch, latents: Tensor, decoded: Tensor, *, audible_only: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """How wrong the envelope of mid and of side is, dB, where it was measured."""
+        wanted = batch["envelope"]
+        found = self.envelope(latents, decoded) - SILENCE_DB
+        # Nothing is to be learned of frames that were not measured.
+        measured = wanted.any(-1, keepdim=True)
+        found = torch.where(measured, found, wanted)
+        share = measured.float().mean().clamp(min=1e-6)
+        split = ENVELOPE_SIZES[0]
+        mid, side = (
+            level_distance(
+                found[..., part], wanted[..., part], batch["loudest"], audible_only=audible_only
+            )
+            for part in (slice(0, split), slice(split, None))
+        )
+        return (mid, side) if audible_only else (mid / share, side / share)
 
 
 class DenoiserModule(L.LightningModule):
@@ -175,8 +221,9 @@ def auxiliary_losses(encoding: Encoding, truth: Tensor) -> tuple[Tensor, Tensor]
 def optimizer_of(model: torch.nn.Module, experiment: Experiment) -> torch.optim.Optimizer:
     """AdamW at the experiment's rate, with weight decay on matrices alone."""
     config = experiment.train
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+    learning = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in learning if p.ndim >= 2]
+    vectors = [p for p in learning if p.ndim < 2]
     groups: list[dict[str, Any]] = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

@@ -28,7 +28,12 @@ from banso.train.bundle_weights import INTEGER, SCALE, is_layer_weight
 from banso.train.graphs import described
 
 # What a bundle encodes is compared with what it made itself, so its encoder stays exact.
-QUANTIZED_FILES = (runtime.ENCODER_FILE, runtime.DENOISER_FILE, runtime.CODEC_DECODER_FILE)
+QUANTIZED_FILES = (
+    runtime.ENCODER_FILE,
+    runtime.DENOISER_FILE,
+    runtime.CODEC_DECODER_FILE,
+    runtime.CODEC_ENVELOPE_FILE,
+)
 _LARGEST = 63
 # Below that a matrix is not worth it.
 _LEAST_NUMBERS = 1_024

@@ -19,6 +19,7 @@ from banso.config import (
 from banso.data.cache import load_styles
 from banso.data.manifest import MANIFEST_FILE, load_manifest, sha256_of
 from banso.errors import ConfigError
+from banso.train.envelope_export import add_envelope
 from banso.train.export import Parity, export_checkpoints
 from banso.train.renderer_export import add_checkpoint
 
@@ -31,6 +32,7 @@ def release(
     name: str,
     licence: str,
     renderer: Path | None = None,
+    envelope: Path | None = None,
     data: Sequence[Path] = (),
     sources: Sequence[DataSource] = (),
     overrides: Sequence[str] = (),
@@ -45,6 +47,8 @@ def release(
         name: Of the model.
         licence: Of the weights.
         renderer: Checkpoint of `fit_renderer` for this codec; None for a codec without.
+        envelope: Checkpoint of `fit_codec` that knows envelopes of this codec; None for a codec
+            without.
         data: Data sets that it was trained on.
         sources: What else it was trained on, which their manifests do not name.
         overrides: Settings of the sampler that were chosen since, such as `sampler.num_steps=8`.
@@ -81,6 +85,9 @@ def release(
     bundle, parity = export_checkpoints(codec, denoiser, out, facts)
     if renderer is not None:
         bundle, added = add_checkpoint(bundle, renderer, out)
+        parity = Parity(parity.errors | added.errors)
+    if envelope is not None:
+        bundle, added = add_envelope(bundle, envelope, out)
         parity = Parity(parity.errors | added.errors)
     return bundle, parity
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch.export import Dim
 
@@ -46,8 +47,6 @@ def add_renderer(
         BundleError: If the codec has no parameters to render, or the graph differs from the
             network by more than `MAX_RELATIVE_ERROR`.
     """
-    if bundle.manifest.codec_kind != "parameters":
-        raise BundleError(f"the codec of bundle {bundle.name} gives sound; it takes no renderer")
     network = rounded(network)
     model = exported_graph(
         network,
@@ -55,19 +54,38 @@ def add_renderer(
         ({0: Dim("batch", min=1, max=1_024), 1: Dim("frames", min=1, max=1_000_000)},),
         ("gains",),
     )
-    files = {name: bundle.path(name).read_bytes() for name in bundle.manifest.files}
-    files[runtime.CODEC_RENDERER_FILE] = model.SerializeToString()
+    facts = {"renderer": facts} if facts else {}
     manifest = dataclasses.replace(
-        bundle.manifest,
-        renderer=network.config,
-        graphs=bundle.manifest.graphs | {runtime.CODEC_RENDERER_FILE: described(model)},
-        training=bundle.manifest.training | ({"renderer": facts} if facts else {}),
+        bundle.manifest, renderer=network.config, training=bundle.manifest.training | facts
     )
-    made = b.write_bundle(out, manifest, files)
+    made = with_graph(bundle, runtime.CODEC_RENDERER_FILE, model, out, manifest)
     parity = renderer_parity(made, network)
     if not parity.worst <= MAX_RELATIVE_ERROR:
         raise BundleError(f"bundle {out} differs from its renderer: {parity.errors}")
     return made, parity
+
+
+def with_graph(
+    bundle: b.Bundle, file: str, model: onnx.ModelProto, out: Path, manifest: b.Manifest
+) -> b.Bundle:
+    """Write a bundle again with one more graph for its codec.
+
+    Args:
+        bundle: With a codec of ours.
+        file: Of the graph; one of that name is replaced.
+        model: The graph.
+        out: Folder of the new bundle; may be the old one's.
+        manifest: Of the new bundle, but for the graph.
+
+    Raises:
+        BundleError: If the codec has no parameters that the graph could be about.
+    """
+    if bundle.manifest.codec_kind != "parameters":
+        raise BundleError(f"the codec of bundle {bundle.name} gives sound; it takes no {file}")
+    files = {name: bundle.path(name).read_bytes() for name in bundle.manifest.files}
+    files[file] = model.SerializeToString()
+    graphs = bundle.manifest.graphs | {file: described(model)}
+    return b.write_bundle(out, dataclasses.replace(manifest, graphs=graphs), files)
 
 
 def add_checkpoint(bundle: b.Bundle, renderer: Path, out: Path) -> tuple[b.Bundle, Parity]:

@@ -4,8 +4,7 @@ Levels in dB through windows from 6 to 93 ms, of mid and side and of both channe
 once more in plain magnitudes; and the notes, in semitones through a window of 186 ms.
 
 References:
-    Yamamoto et al. 2020, arXiv:1910.11480 (several STFT resolutions). Slaney 1998, "Auditory
-    Toolbox" (mel scale).
+    Yamamoto et al. 2020, arXiv:1910.11480 (several STFT resolutions).
 """
 
 import functools
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from banso.codec.mel import mel_triangles
 from banso.codec.parameters import SAMPLE_RATE
 
 # Window and mel bands. The third is the one that codecs are compared by.
@@ -25,7 +24,6 @@ _PLAIN = (1_024, 2_048, 4_096)
 # Mid, side, left, right: mid is most of what is heard, and what small loudspeakers play.
 _CHANNEL_WEIGHTS = (1.0, 0.6, 0.4, 0.4)
 _FLOOR = 1e-7  # of the loudest place in power, -70 dB as codecs are compared
-_HIGHEST_HZ = 16_000.0
 _NOTE_WINDOW = 8_192
 _LOWEST_NOTE, _HIGHEST_NOTE = 48, 96  # MIDI, C3 to B6; lower semitones are narrower than a bin
 
@@ -141,15 +139,7 @@ def note_distance(played: Tensor, recorded: Tensor) -> Tensor:
 @functools.cache
 def mel_bands(n_fft: int, num_mels: int, device: str) -> Tensor:
     """Triangles [mels, bins] of equal area on Slaney's mel scale, up to 16 kHz."""
-    edges = _mel_to_hz(np.linspace(0, float(_hz_to_mel(np.array(_HIGHEST_HZ))), num_mels + 2))
-    hz = np.arange(n_fft // 2 + 1) * SAMPLE_RATE / n_fft
-    rising = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
-    triangles = (
-        np.maximum(0, np.minimum(rising, falling)) * (100 / (edges[2:] - edges[:-2]))[:, None]
-    )
-    kept = triangles[triangles.sum(1) > 0]
-    return torch.from_numpy(kept.astype(np.float32)).to(device)
+    return torch.from_numpy(mel_triangles(n_fft, num_mels)).to(device)
 
 
 @functools.cache
@@ -160,12 +150,3 @@ def _note_bands(device: str) -> Tensor:
     notes = np.arange(_LOWEST_NOTE, _HIGHEST_NOTE)
     bands = np.maximum(0, 1 - np.abs(midi - notes[:, None]))
     return torch.from_numpy(np.pad(bands, ((0, 0), (1, 0))).astype(np.float32)).to(device)
-
-
-def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    linear = hz * 3 / 200
-    return np.where(hz < 1_000, linear, 15 + 27 * np.log(np.maximum(hz, 1) / 1_000) / np.log(6.4))
-
-
-def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(mel < 15, mel * 200 / 3, 1_000 * np.exp((mel - 15) * np.log(6.4) / 27))

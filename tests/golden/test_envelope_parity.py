@@ -1,0 +1,137 @@
+"""What hears the envelope says the same in torch and ONNX Runtime; the codec plays what it says."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from banso import runtime  # noqa: E402
+from banso.bundle import Manifest, load_bundle  # noqa: E402
+from banso.codec import envelope as e  # noqa: E402
+from banso.codec.parameters import HOP_LENGTH, NUM_PARAMETERS  # noqa: E402
+from banso.config import (  # noqa: E402
+    EnvelopeConfig,
+    Experiment,
+    RendererConfig,
+)
+from banso.errors import BundleError  # noqa: E402
+from banso.eval import bundles  # noqa: E402
+from banso.eval.codecs import Clip  # noqa: E402
+from banso.model.renderer import RendererNetwork  # noqa: E402
+from banso.train.envelope_export import add_envelope  # noqa: E402
+from banso.train.export import export_bundle, relative_error  # noqa: E402
+from banso.train.loop import save_weights  # noqa: E402
+from banso.train.module import CodecModule  # noqa: E402
+from banso.train.quantize import quantize_bundle  # noqa: E402
+from banso.train.renderer_export import add_renderer  # noqa: E402
+from tiny_networks import tiny_networks  # noqa: E402
+
+pytestmark = pytest.mark.lab
+
+# Relative to the largest value; measured 2e-7 (torch 2.13, ORT 1.32).
+TOLERANCE = 2e-6
+CONFIG = EnvelopeConfig(dim=32, layers=2)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
+    return export_bundle(*tiny_networks(), tmp_path_factory.mktemp("plain") / "bundle", facts)[0]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    torch.manual_seed(0)
+    module = CodecModule(Experiment(codec=tiny_networks()[1].config, envelope=CONFIG))
+    torch.nn.init.normal_(module.envelope.project.weight, std=0.02)
+    path = tmp_path_factory.mktemp("checkpoint") / "codec.ckpt"
+    save_weights(module, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def shaping(plain, checkpoint, tmp_path_factory):
+    bundle, parity = add_envelope(plain, checkpoint, tmp_path_factory.mktemp("shaping") / "bundle")
+    assert parity.worst < TOLERANCE
+    return bundle
+
+
+def latents(frames, seed=0):
+    return np.random.default_rng(seed).standard_normal((frames, 64), dtype=np.float32)
+
+
+def played(codec, *pieces, **tuning):
+    stream = codec.decode_stream(**tuning)
+    return np.concatenate([*(stream.add(piece) for piece in pieces), stream.finish()], axis=1)
+
+
+def test_the_bundle_says_what_it_holds(plain, shaping):
+    opened = load_bundle(shaping.folder)
+    assert opened.manifest.envelope == CONFIG
+    assert opened.manifest.training["envelope"] == {"minutes": 60.0}
+    names = [t.name for t in opened.manifest.graphs[runtime.CODEC_ENVELOPE_FILE].inputs]
+    assert names == ["latents", "parameters"]
+    assert plain.manifest.envelope is None
+
+
+def test_what_is_played_comes_to_have_that_envelope(shaping):
+    codec = runtime.load_codec(shaping)
+    given = latents(60)
+    rows = codec._decode_rows(given)
+    wanted = e.Envelope.from_array(rows[:, NUM_PARAMETERS : NUM_PARAMETERS + e.NUM_ENVELOPE])
+    audible = wanted.mid > wanted.mid.max() - 40
+
+    def off(samples):
+        return np.abs(e.measure_envelope(samples).mid - wanted.mid)[audible].mean()
+
+    without = played(runtime.load_codec(shaping, envelope=False), given)
+    assert off(played(codec, given)) < 0.85 * off(without)
+
+
+def test_pieces_play_the_same_as_the_whole(shaping):
+    codec, given = runtime.load_codec(shaping), latents(90)
+    whole = played(codec, given)
+    assert whole.shape == (2, 90 * HOP_LENGTH)
+    pieces = np.split(given, [3, 4, 50])
+    assert relative_error(whole, played(codec, *pieces)) < TOLERANCE
+
+
+def test_a_renderer_and_an_envelope_go_together(shaping, tmp_path):
+    torch.manual_seed(1)
+    network = RendererNetwork(RendererConfig(dim=16, layers=3, step_dim=12, step_layers=1))
+    torch.nn.init.normal_(network.project.weight, std=0.1)
+    both, _ = add_renderer(shaping, network.eval(), tmp_path / "both")
+    assert both.manifest.envelope == CONFIG
+    codec, given = runtime.load_codec(both), latents(70)
+    whole = played(codec, given)
+    assert relative_error(whole, played(codec, *np.split(given, [20]))) < TOLERANCE
+    assert np.abs(whole - played(runtime.load_codec(both, renderer=False), given)).max() > 1e-3
+    assert np.abs(whole - played(runtime.load_codec(both, envelope=False), given)).max() > 1e-3
+
+
+def test_whole_numbers_say_nearly_the_same(shaping, tmp_path):
+    quantized = quantize_bundle(shaping, tmp_path / "whole")
+    assert quantized.num_matrices[runtime.CODEC_ENVELOPE_FILE] == 6
+    given, rows = latents(50), []
+    for bundle in (shaping, quantized.bundle):
+        codec = runtime.load_codec(bundle)
+        feeds = {"latents": given[None], "parameters": codec.decode_parameters(given)[None]}
+        rows.append(runtime.load_codec(shaping)._envelope.run(**feeds)["envelope"])
+        rows.append(codec._envelope.run(**feeds)["envelope"])
+    assert np.abs(rows[3] - rows[2]).mean() < 1.0
+
+
+def test_the_report_shows_the_codec_without_too(shaping, tmp_path, monkeypatch):
+    samples = 0.1 * np.random.default_rng(0).standard_normal((2, 44_100)).astype(np.float32)
+    clips = [Clip(name="noise", samples=samples)]
+    monkeypatch.setattr(bundles, "band_clips", lambda *args: clips)
+    text = bundles.evaluate_codec(shaping.folder, tmp_path, (), tmp_path / "report")
+    assert "banso, envelope off" in text
+
+
+def test_a_codec_of_waveforms_has_no_envelope(checkpoint, plain, tmp_path):
+    manifest = dataclasses.replace(plain.manifest, codec_kind="waveform")
+    with pytest.raises(BundleError, match="gives sound"):
+        add_envelope(dataclasses.replace(plain, manifest=manifest), checkpoint, tmp_path / "x")
