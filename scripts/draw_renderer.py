@@ -1,4 +1,6 @@
-"""Draw what the codec's renderer does: a recording, its round trip without and with the renderer.
+"""Draw what renderer and envelope do to the codec: a recording, its round trip without and with.
+
+Without renderer and envelope, what is decoded from latents is played as it is.
 
     python scripts/draw_renderer.py --data work/bands --stems stems/song --out docs/renderer.png
 
@@ -35,8 +37,8 @@ def main() -> None:
     bundle = load_bundle(given.bundle)
     clips = [*band_clips(given.data, 2)[:1], *stem_clips([given.stems])]
     codecs = {
-        "renderer off": load_codec(bundle, renderer=False),
-        "renderer on": load_codec(bundle),
+        "plain synthesis": load_codec(bundle, renderer=False, envelope=False),
+        "renderer and envelope": load_codec(bundle),
     }
     figure, axes = plt.subplots(3, len(clips), figsize=(12, 8), squeeze=False, sharex=True)
     for column, clip in enumerate(clips):

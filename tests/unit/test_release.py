@@ -46,17 +46,21 @@ def test_a_student_is_released_with_its_steps_and_its_teacher(written, monkeypat
     assert written[0].training["teacher"] == {"config_hash": "a1"}
 
 
-def test_a_renderer_joins_what_was_exported(written, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "function"), [("renderer", "add_checkpoint"), ("envelope", "add_envelope")]
+)
+def test_renderer_and_envelope_join_what_was_exported(written, monkeypatch, kind, function):
     added = []
 
-    def add(bundle, renderer, out):
-        added.append((renderer, out))
-        return "with renderer", Parity({"codec_renderer.onnx": 1e-7})
+    def add(bundle, checkpoint, out):
+        added.append((checkpoint, out))
+        return f"with {kind}", Parity({f"codec_{kind}.onnx": 1e-7})
 
-    monkeypatch.setattr(module, "add_checkpoint", add)
-    bundle, parity = module.release(*PATHS, name="a", licence="MIT", renderer=Path("renderer.ckpt"))
-    assert added == [(Path("renderer.ckpt"), PATHS[-1])]
-    assert bundle == "with renderer"
+    monkeypatch.setattr(module, function, add)
+    given = {kind: Path("further.ckpt")}
+    bundle, parity = module.release(*PATHS, name="a", licence="MIT", **given)
+    assert added == [(given[kind], PATHS[-1])]
+    assert bundle == f"with {kind}"
     assert parity.worst == 1e-7
 
 
