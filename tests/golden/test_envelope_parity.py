@@ -81,13 +81,14 @@ def test_what_is_played_comes_to_have_that_envelope(shaping):
     given = latents(60)
     rows = codec._decode_rows(given)
     wanted = e.Envelope.from_array(rows[:, NUM_PARAMETERS : NUM_PARAMETERS + e.NUM_ENVELOPE])
-    audible = wanted.mid > wanted.mid.max() - 40
+    # Above 2 kHz, where all of a difference is made up.
+    audible = (wanted.mid > wanted.mid.max() - 40)[..., 50:]
 
     def off(samples):
-        return np.abs(e.measure_envelope(samples).mid - wanted.mid)[audible].mean()
+        return np.abs(e.measure_envelope(samples).mid - wanted.mid)[..., 50:][audible].mean()
 
     without = played(runtime.load_codec(shaping, envelope=False), given)
-    assert off(played(codec, given)) < 0.85 * off(without)
+    assert off(played(codec, given)) < 0.75 * off(without)
 
 
 def test_pieces_play_the_same_as_the_whole(shaping):

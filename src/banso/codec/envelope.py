@@ -43,6 +43,7 @@ NUM_ENVELOPE = sum(ENVELOPE_SIZES)
 SILENCE_DB = -130.0
 _SILENCE = 10 ** (SILENCE_DB / 10)
 _LARGEST_GAIN = 10.0  # 20 dB; more would raise what is only the window's leakage
+_TRUSTED_HZ = (500.0, 2_000.0)
 _BEFORE = N_FFT // 2 + SYNTHESIS_HOP  # silence before the song
 
 Array = NDArray[np.float32]
@@ -193,7 +194,7 @@ class EnvelopeFilter:
             power[len(power) % NOISE_PER_FRAME :] = np.repeat(
                 by_frame.mean(axis=1), NOISE_PER_FRAME, axis=0
             )
-        gain = np.sqrt((wanted + _SILENCE) / (power + _SILENCE))
+        gain = ((wanted + _SILENCE) / (power + _SILENCE)) ** (_trust() / 2)
         gain = np.nan_to_num(np.clip(gain, 1 / _LARGEST_GAIN, _LARGEST_GAIN), nan=1.0)
         spectra *= gain @ _blend()
         return np.asarray(np.fft.irfft(spectra, axis=1), np.float32) * _synthesis_window()
@@ -237,11 +238,27 @@ def _weights() -> Array:
 
 def _moved_bands(cents: float) -> Array:
     """Levels in dB [mels, mels] of music that is so many cents higher, by interpolation."""
-    triangles = mel_triangles(N_FFT, NUM_MELS)
-    middles = triangles @ np.arange(N_FFT // 2 + 1) / triangles.sum(axis=1)
+    middles = _middle_bins()
     from_where = middles * 2.0 ** (-cents / 1200)
     rows = [np.interp(from_where, middles, row) for row in np.eye(NUM_MELS)]
     return np.asarray(rows, dtype=np.float32)
+
+
+@functools.cache
+def _trust() -> Array:
+    """Which share of a difference in level is made up in each band [mels].
+
+    Half of it up to 500 Hz, where a band holds several semitones and all of it would upset their
+    balance: on recorded songs chroma then agreed 0.002 less than without a filter.
+    """
+    hz = _middle_bins() * (SAMPLE_RATE / N_FFT)
+    return np.asarray(np.interp(np.log2(hz), np.log2(_TRUSTED_HZ), (0.5, 1.0)), dtype=np.float32)
+
+
+def _middle_bins() -> NDArray[np.float64]:
+    """Middle of each band in bins [mels]."""
+    triangles = mel_triangles(N_FFT, NUM_MELS)
+    return np.asarray(triangles @ np.arange(N_FFT // 2 + 1) / triangles.sum(axis=1))
 
 
 @functools.cache
