@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from banso import runtime  # noqa: E402
 from banso.bundle import Manifest, load_bundle  # noqa: E402
 from banso.codec import envelope as e  # noqa: E402
-from banso.codec.parameters import HOP_LENGTH, NUM_PARAMETERS  # noqa: E402
+from banso.codec.parameters import HOP_LENGTH  # noqa: E402
 from banso.config import (  # noqa: E402
     EnvelopeConfig,
     Experiment,
@@ -76,19 +76,19 @@ def test_the_bundle_says_what_it_holds(plain, shaping):
     assert plain.manifest.envelope is None
 
 
-def test_what_is_played_comes_to_have_that_envelope(shaping):
-    codec = runtime.load_codec(shaping)
-    given = latents(60)
-    rows = codec._decode_rows(given)
-    wanted = e.Envelope.from_array(rows[:, NUM_PARAMETERS : NUM_PARAMETERS + e.NUM_ENVELOPE])
-    # Above 2 kHz, where all of a difference is made up.
-    audible = (wanted.mid > wanted.mid.max() - 40)[..., 50:]
-
-    def off(samples):
-        return np.abs(e.measure_envelope(samples).mid - wanted.mid)[..., 50:][audible].mean()
-
-    without = played(runtime.load_codec(shaping, envelope=False), given)
-    assert off(played(codec, given)) < 0.75 * off(without)
+def test_what_is_played_is_as_loud_as_it_says(plain, tmp_path):
+    given, levels = np.repeat(latents(1), 40, axis=0), []
+    for bias in (0.0, 0.3):  # of 20 dB each
+        module = CodecModule(Experiment(codec=plain.manifest.codec, envelope=CONFIG))
+        torch.nn.init.constant_(module.envelope.project.bias, bias)
+        save_weights(module, tmp_path / "codec.ckpt")
+        bundle, _ = add_envelope(plain, tmp_path / "codec.ckpt", tmp_path / f"bundle-{bias}")
+        levels.append(e.measure_envelope(played(runtime.load_codec(bundle), given)).mid[4:-4])
+    louder = levels[1] - levels[0]
+    audible = levels[0] > levels[0].max() - 40
+    # All of the difference above 2 kHz, half of it below 500 Hz.
+    assert np.median(louder[..., 50:][audible[..., 50:]]) == pytest.approx(6, abs=0.5)
+    assert np.median(louder[..., :12][audible[..., :12]]) == pytest.approx(3, abs=0.5)
 
 
 def test_pieces_play_the_same_as_the_whole(shaping):
