@@ -29,3 +29,14 @@ def _draw(network: torch.nn.Module, random: np.random.Generator) -> None:
         spread = 0.5 / max(1, parameter[0].numel()) ** 0.5
         drawn = spread * random.standard_normal(parameter.shape)
         parameter.copy_(torch.from_numpy(drawn) + (1.0 if parameter.ndim == 1 else 0.0))
+
+
+def latents(frames, seed=0):
+    """Latents [frames, 64] of a song that never was."""
+    return np.random.default_rng(seed).standard_normal((frames, 64), dtype=np.float32)
+
+
+def played(codec, *pieces, **tuning):
+    """Waveform [2, samples] of latents that arrive in pieces."""
+    stream = codec.decode_stream(**tuning)
+    return np.concatenate([*(stream.add(piece) for piece in pieces), stream.finish()], axis=1)

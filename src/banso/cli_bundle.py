@@ -3,11 +3,14 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from banso.console import needing_extra, reporting_errors
+
+if TYPE_CHECKING:
+    from banso.bundle import Bundle
 
 bundle_app = typer.Typer(help="Look into, check and make model bundles.", no_args_is_help=True)
 
@@ -112,8 +115,7 @@ def export(
             sources=() if sources is None else read_sources(sources),
             overrides=overrides or (),
         )
-        agreement = f"graphs within {parity.worst:.1g} of the networks"
-        typer.echo(f"{bundle.folder}: {bundle.name} {bundle.hash}, {agreement}")
+        _tell(bundle, f"graphs within {parity.worst:.1g} of the networks")
 
 
 @bundle_app.command(name="add-renderer", no_args_is_help=True)
@@ -133,8 +135,7 @@ def add_renderer(
         with needing_extra("train"):
             from banso.train.renderer_export import add_checkpoint
         made, parity = add_checkpoint(load_bundle(bundle), renderer, out)
-        agreement = f"graph within {parity.worst:.1g} of the network"
-        typer.echo(f"{made.folder}: {made.name} {made.hash}, {agreement}")
+        _tell(made, f"graph within {parity.worst:.1g} of the network")
 
 
 @bundle_app.command(name="add-envelope", no_args_is_help=True)
@@ -155,8 +156,7 @@ def add_envelope(
         with needing_extra("train"):
             from banso.train import envelope_export
         made, parity = envelope_export.add_envelope(load_bundle(bundle), checkpoint, out)
-        agreement = f"graph within {parity.worst:.1g} of the network"
-        typer.echo(f"{made.folder}: {made.name} {made.hash}, {agreement}")
+        _tell(made, f"graph within {parity.worst:.1g} of the network")
 
 
 @bundle_app.command(name="quantize", no_args_is_help=True)
@@ -195,4 +195,9 @@ def convert(
         with needing_extra("public-codecs"):
             from banso.train.convert import convert_oobleck
         bundle = convert_oobleck(source, out, licence=licence)
-        typer.echo(f"{bundle.folder}: {bundle.name} {bundle.hash}")
+        _tell(bundle)
+
+
+def _tell(bundle: "Bundle", *more: str) -> None:
+    """Say where a bundle is and what it is called."""
+    typer.echo(", ".join((f"{bundle.folder}: {bundle.name} {bundle.hash}", *more)))

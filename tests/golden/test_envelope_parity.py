@@ -26,7 +26,7 @@ from banso.train.loop import save_weights  # noqa: E402
 from banso.train.module import CodecModule  # noqa: E402
 from banso.train.quantize import quantize_bundle  # noqa: E402
 from banso.train.renderer_export import add_renderer  # noqa: E402
-from tiny_networks import tiny_networks  # noqa: E402
+from tiny_networks import latents, played, tiny_networks  # noqa: E402
 
 pytestmark = pytest.mark.lab
 
@@ -56,15 +56,6 @@ def shaping(plain, checkpoint, tmp_path_factory):
     bundle, parity = add_envelope(plain, checkpoint, tmp_path_factory.mktemp("shaping") / "bundle")
     assert parity.worst < TOLERANCE
     return bundle
-
-
-def latents(frames, seed=0):
-    return np.random.default_rng(seed).standard_normal((frames, 64), dtype=np.float32)
-
-
-def played(codec, *pieces, **tuning):
-    stream = codec.decode_stream(**tuning)
-    return np.concatenate([*(stream.add(piece) for piece in pieces), stream.finish()], axis=1)
 
 
 def test_the_bundle_says_what_it_holds(plain, shaping):

@@ -19,7 +19,7 @@ from banso.eval.codecs import Clip  # noqa: E402
 from banso.model.renderer import RendererNetwork  # noqa: E402
 from banso.train.export import export_bundle, rounded  # noqa: E402
 from banso.train.renderer_export import add_renderer, renderer_parity  # noqa: E402
-from tiny_networks import tiny_networks  # noqa: E402
+from tiny_networks import latents, played, tiny_networks  # noqa: E402
 
 pytestmark = pytest.mark.lab
 
@@ -48,15 +48,6 @@ def rendering(plain, network, tmp_path_factory):
     bundle, parity = add_renderer(plain, network, out, {"seconds": 1.0})
     assert parity.worst < TOLERANCE
     return bundle
-
-
-def latents(frames, seed=0):
-    return np.random.default_rng(seed).standard_normal((frames, 64), dtype=np.float32)
-
-
-def played(codec, *pieces, **tuning):
-    stream = codec.decode_stream(**tuning)
-    return np.concatenate([*(stream.add(piece) for piece in pieces), stream.finish()], axis=1)
 
 
 def relative(found, wanted):
