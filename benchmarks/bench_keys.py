@@ -4,8 +4,9 @@ The written notes of amateurs do not say what the key is: without a band they dr
 that agree on records disagree on them. So each take is compared with several readings of its
 notes, at concert pitch and in its own tuning, and with the reading that lets the tonic drift
 (`banso.tonic`, here on the written notes, not on those that were heard); and the readings with
-each other, which shows how sure any of them is. The key of the band that is made for each take, as
-its chroma tells it, is compared as well. One JSON line is appended to
+each other, which shows how sure any of them is. So are the keys of bands that are made for each
+take, one for every seed: the key that their chroma tells, heard at the tuning that they play in,
+and that of the chords of their plan. One JSON line is appended to
 `benchmarks/results/keys.jsonl`.
 
     python benchmarks/bench_keys.py --voices singing/ssvd
@@ -14,6 +15,8 @@ its chroma tells it, is compared as well. One JSON line is appended to
 import argparse
 import itertools
 import json
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,15 @@ from numpy.typing import NDArray
 from records import append_record, commit
 
 from banso.audio import Audio
+from banso.chords import parse_chord
 from banso.eval.hearing import hear
 from banso.eval.metrics import estimate_key, key_score, unit_frames
 from banso.eval.sets import load_voices
 from banso.harmony import key_name
-from banso.leadsheet import SungNote
-from banso.options import GenerationOptions
+from banso.leadsheet import ChordSpan, SungNote
+from banso.options import CONCERT_PITCH_HZ, GenerationOptions
 from banso.pipeline import Accompanist
+from banso.results import Accompaniment
 from banso.tonic import drifting_key_scores
 
 RESULTS = Path(__file__).parent / "results" / "keys.jsonl"
@@ -67,31 +72,59 @@ def _by_profile(weights: Floats, name: str) -> str:
     return key_name(int(np.argmax([np.corrcoef(row, weights)[0, 1] for row in turned])))
 
 
-def measure(folder: Path) -> dict[str, Any]:
+def key_of_chords(chords: Iterable[ChordSpan]) -> str:
+    """The key that the chords of a plan tell, each counted for as long as it lasts."""
+    weights = np.zeros(12)
+    for span in chords:
+        weights[list(parse_chord(span.label).pitch_classes)] += (
+            span.end_seconds - span.start_seconds
+        )
+    return estimate_key(weights)
+
+
+def key_of_band(made: Accompaniment) -> str:
+    """The key that the chroma of a band tells, at the band's own tuning."""
+    band, cents = made.audio, 1200 * math.log2(made.provenance.tuning_hz / CONCERT_PITCH_HZ)
+    heard = hear(band.samples, band.sample_rate, cents)
+    return estimate_key(unit_frames(heard.chroma).sum(axis=0))
+
+
+def measure(folder: Path, num_seeds: int) -> dict[str, Any]:
     """Plan every recording with written notes; compare its key with the readings of those."""
     accompanist = Accompanist.from_bundle(num_threads=1)
-    takes = {}
+    takes: dict[str, dict[str, Any]] = {}
     for item in load_voices(folder):
         if item.sheet.notes:
             audio = Audio(item.read_vocals(), item.sample_rate)
             plan = accompanist.song_plan(accompanist.listen(audio), GenerationOptions())
-            band = accompanist.accompany(audio).audio
-            heard = unit_frames(hear(band.samples, band.sample_rate).chroma).sum(axis=0)
+            made = [
+                accompanist.accompany(audio, GenerationOptions(seed=seed))
+                for seed in range(num_seeds)
+            ]
             takes[item.name] = {
-                "found": plan.sheet.key, "band": estimate_key(heard), **readings(item.sheet.notes),
-            }  # fmt: skip
-    names = [name for name in next(iter(takes.values())) if name not in ("found", "band")]
+                "found": plan.sheet.key,
+                "chords": key_of_chords(plan.sheet.chords),
+                "bands": [key_of_band(band) for band in made],
+                "readings": readings(item.sheet.notes),
+            }
+    names = list(next(iter(takes.values()))["readings"])
 
-    def agreement(one: str, other: str) -> float:
-        scores = [key_score(take[one], take[other]) for take in takes.values()]
+    def agreement(name: str, keys_of: Callable[[dict[str, Any]], list[str]]) -> float:
+        scores = [
+            key_score(take["readings"][name], key)
+            for take in takes.values()
+            for key in keys_of(take)
+        ]
         return round(float(np.mean(scores)), 3)
 
     return {
         "takes": len(takes),
-        "found_against": {name: agreement(name, "found") for name in names},
-        "band_against": {name: agreement(name, "band") for name in names},
+        "seeds": num_seeds,
+        "found_against": {name: agreement(name, lambda take: [take["found"]]) for name in names},
+        "chords_against": {name: agreement(name, lambda take: [take["chords"]]) for name in names},
+        "bands_against": {name: agreement(name, lambda take: take["bands"]) for name in names},
         "readings_against_each_other": {
-            f"{one} / {other}": agreement(one, other)
+            f"{one} / {other}": agreement(one, lambda take, other=other: [take["readings"][other]])
             for one, other in itertools.combinations(names, 2)
         },
         "keys": takes,
@@ -102,8 +135,13 @@ def main() -> None:
     """Measure, print and append the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--voices", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3, help="bands for each take")
     options = parser.parse_args()
-    record = {"commit": commit(), "voices": options.voices.name, **measure(options.voices)}
+    record = {
+        "commit": commit(),
+        "voices": options.voices.name,
+        **measure(options.voices, options.seeds),
+    }
     append_record(RESULTS, record)
     print(json.dumps({k: v for k, v in record.items() if k != "keys"}, indent=1))
 

@@ -20,6 +20,7 @@ from banso.data.sources.pop909 import read_corpus, read_song
 from banso.errors import DataError
 from banso.harmony import (
     KINDS,
+    NUM_AGES,
     NUM_KEY_VIEWS,
     NUM_STATES,
     NUM_VIEWS,
@@ -166,20 +167,28 @@ def learn_progressions(lessons: list[Lesson]) -> dict[str, np.ndarray]:
     """Count states, changes and what follows what, smoothed towards how frequent states are."""
     prior = np.full((2, NUM_STATES), 0.1)
     follow = np.zeros((2, NUM_STATES, NUM_STATES))
-    change = np.ones((2, 2, 2))
+    change, late = np.ones((2, 2, 2)), np.ones((2, 2))
     for lesson in lessons:
-        m, states = lesson.mode, lesson.states
+        m, states, age = lesson.mode, lesson.states, 1
         np.add.at(prior[m], states[states >= 0], 1)
         for place in range(1, len(states)):
             before, after = states[place - 1], states[place]
             if before >= 0 and after >= 0:
                 change[m, lesson.inside[place], int(before != after)] += 1
+                late[lesson.inside[place], int(before % 12 != after % 12)] += age >= NUM_AGES
                 follow[m, before, after] += before != after
+            age = age + 1 if before % 12 == after % 12 else 1
     prior /= prior.sum(axis=1, keepdims=True)
     follow += 10 * prior[:, None, :]
     follow /= follow.sum(axis=2, keepdims=True)
     change /= change.sum(axis=2, keepdims=True)
-    return {"prior": np.log(prior), "transition": np.log(follow), "change": np.log(change)}
+    late /= late.sum(axis=1, keepdims=True)
+    return {
+        "prior": np.log(prior),
+        "transition": np.log(follow),
+        "change": np.log(change),
+        "change_late": np.log(late),
+    }
 
 
 class Adam:

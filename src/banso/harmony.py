@@ -3,14 +3,16 @@
 States are eight kinds of chord on twelve roots, seen from the key's tonic. What speaks for a state:
 the notes of its half bar and of those around it, and how chords follow each other, both learned
 from the scores of the training songs (`scripts/learn_harmony.py`); and what `banso.chord_network`
-hears. Half bars with like melodies lend each other their evidence.
+hears. Half bars with like melodies lend each other their evidence. A chord that has lasted two bars
+is left as readily as in those songs, so that the band moves on where hardly anything is sung.
 
 References:
     Simon, Morris and Basu 2008, "MySong: automatic accompaniment generation for vocal melodies",
     CHI (Viterbi over chords given melody and chord transitions). Krumhansl 1990, "Cognitive
     foundations of musical pitch", and Albrecht and Shanahan 2013, Music Perception 31(1) (key
     profiles). Berger et al. 1996, "A maximum entropy approach to
-    natural language processing" (log-linear model of a state given what is seen).
+    natural language processing" (log-linear model of a state given what is seen). Rabiner 1989,
+    Proc. IEEE 77(2), section IV.D (explicit state durations).
 """
 
 import functools
@@ -37,6 +39,9 @@ NUM_VIEWS = 7
 NUM_KEY_VIEWS = 5
 _MINOR = np.isin(np.arange(NUM_STATES) // 12, [KINDS.index(k) for k in ("min", "min7", "dim")])
 _FREE = np.isin(np.arange(NUM_STATES) // 12, [KINDS.index(k) for k in ("sus4", "sus2")])
+# Half bars that a root has lasted are counted up to so many: two bars.
+NUM_AGES = 4
+_SAME_ROOT = np.arange(NUM_STATES)[:, None] % 12 == np.arange(NUM_STATES) % 12
 # Log-frequency below which a state counts as no rarer.
 _RAREST = np.log(0.003)
 # Cosine of the melodies of five half bars above which they count as alike.
@@ -63,6 +68,7 @@ class HarmonyTable:
         prior: Log-probability of a state [2, 96].
         transition: Log-probability of the next other state [2, 96, 96].
         change: Log-probability of staying and of changing, at bar lines and between [2, 2, 2].
+        change_late: The same of roots that have lasted two bars or longer [2, 2].
         key: Weights of views of the song's notes [2, 5 * 12].
         key_bias: Of either mode [2].
     """
@@ -71,6 +77,7 @@ class HarmonyTable:
     prior: Floats
     transition: Floats
     change: Floats
+    change_late: Floats
     key: Floats
     key_bias: Floats
 
@@ -83,6 +90,7 @@ class HarmonyWeights:
         melody: Of the notes.
         prior: How much of a chord's frequency is taken out of what the notes say.
         progression: Of what usually follows what.
+        duration: Of how long roots usually last, once they have lasted two bars.
         repetition: Of half bars with a like melody.
         network: Of the chord network's log-probabilities, per second.
     """
@@ -90,6 +98,7 @@ class HarmonyWeights:
     melody: float = 0.5
     prior: float = 0.5
     progression: float = 0.3
+    duration: float = 1.3
     repetition: float = 0.3
     network: float = 1.2
 
@@ -314,40 +323,103 @@ def _state_tones() -> tuple[frozenset[int], ...]:
     )
 
 
-def _moves(table: HarmonyTable, mode: int, place: int, weights: HarmonyWeights) -> Floats:
-    moves = table.transition[mode] + table.change[mode, place, 1]
-    np.fill_diagonal(moves, table.change[mode, place, 0])
-    return np.asarray(weights.progression * moves)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moves:
+    """Weighted log-probabilities of going on at one place of the bar.
+
+    What follows a state on another root [96, 96]; what follows it on its own, itself included, by
+    how many half bars the root has lasted [NUM_AGES, 12, kinds, kinds]; leaving a root [NUM_AGES].
+    """
+
+    away: Floats
+    on: Floats
+    leave: Floats
 
 
-def _best_path(evidence: Floats, start: Floats, moves: Sequence[Floats], inside: Ints) -> Ints:
-    score, back = start + evidence[0], np.zeros(evidence.shape, np.int64)
+def _moves(table: HarmonyTable, mode: int, place: int, weights: HarmonyWeights) -> _Moves:
+    follow = weights.progression * table.transition[mode]
+    change = np.tile(weights.progression * table.change[mode, place], (NUM_AGES, 1))
+    late = weights.duration * table.change_late[place]
+    change[-1] = late
+    kinds = follow.reshape(len(KINDS), 12, len(KINDS), 12)
+    own = np.stack([kinds[:, root, :, root] for root in range(12)])
+    # Another kind of chord on the same root is a change, but the root stays.
+    on = (
+        own
+        + np.where(np.arange(NUM_AGES) < NUM_AGES - 1, change[:, 1], late[0])[:, None, None, None]
+    )
+    same = np.arange(len(KINDS))
+    on[:, :, same, same] = change[:, :1, None]
+    away = np.where(_SAME_ROOT, -np.inf, follow)
+    return _Moves(away, on, change[:, 1])
+
+
+def _best_path(evidence: Floats, start: Floats, moves: Sequence[_Moves], inside: Ints) -> Ints:
+    """The likeliest state of every unit [units]: Viterbi over states and how long roots lasted."""
+    score = np.full((NUM_AGES, NUM_STATES), -np.inf)
+    score[0] = start + evidence[0]
+    columns = np.arange(NUM_STATES)
+    back = np.zeros((len(evidence), NUM_AGES, NUM_STATES), np.int64)
     for unit in range(1, len(evidence)):
-        options = score[:, None] + moves[inside[unit]]
-        back[unit] = options.argmax(axis=0)
-        score = options[back[unit], np.arange(NUM_STATES)] + evidence[unit]
-    path = np.zeros(len(evidence), np.int64)
-    path[-1] = score.argmax()
+        move = moves[inside[unit]]
+        left = score + move.leave[:, None]
+        options = left.max(axis=0)[:, None] + move.away
+        before = options.argmax(axis=0)
+        # [ages, root, from, to] and the kind that each comes from
+        stayed = _by_root(score)[..., None] + move.on
+        kind = stayed.argmax(axis=2)
+        stayed_best = _from_root(stayed.max(axis=2))
+        origin = _from_root(kind) * 12 + columns % 12
+        ages = np.arange(NUM_AGES)[:, None]
+        origin = ages * NUM_STATES + origin
+        grown = stayed_best[-2] >= stayed_best[-1]
+        back[unit, 0] = left.argmax(axis=0)[before] * NUM_STATES + before
+        back[unit, 1:] = origin[:-1]
+        back[unit, -1] = np.where(grown, origin[-2], origin[-1])
+        score[0] = options.max(axis=0)
+        score[1:] = stayed_best[:-1]
+        score[-1] = np.where(grown, stayed_best[-2], stayed_best[-1])
+        score += evidence[unit]
+    path = [int(score.argmax())]
     for unit in range(len(evidence) - 1, 0, -1):
-        path[unit - 1] = back[unit, path[unit]]
-    return path
+        path.append(int(back[unit].ravel()[path[-1]]))
+    return np.array(path[::-1], dtype=np.int64) % NUM_STATES
 
 
-def _beliefs(evidence: Floats, start: Floats, moves: Sequence[Floats], inside: Ints) -> Floats:
+def _beliefs(evidence: Floats, start: Floats, moves: Sequence[_Moves], inside: Ints) -> Floats:
     """Probability of every state in every unit [units, 96], by the forward-backward algorithm."""
     seen = np.exp(evidence - evidence.max(axis=1, keepdims=True)) + 1e-300
-    steps = [np.exp(move) for move in moves]
-    forward, backward = np.zeros_like(seen), np.ones_like(seen)
-    forward[0] = seen[0] * np.exp(start)
+    steps = [_Moves(np.exp(m.away), np.exp(m.on), np.exp(m.leave)) for m in moves]
+    forward = np.zeros((len(seen), NUM_AGES, NUM_STATES))
+    backward = np.ones_like(forward)
+    forward[0, 0] = seen[0] * np.exp(start)
     forward[0] /= forward[0].sum()
     for unit in range(1, len(seen)):
-        forward[unit] = (forward[unit - 1] @ steps[inside[unit]]) * seen[unit]
-        forward[unit] /= forward[unit].sum()
+        step, before, now = steps[inside[unit]], forward[unit - 1], forward[unit]
+        stayed = _from_root((_by_root(before)[:, :, None] @ step.on)[:, :, 0])
+        now[0] = (step.leave @ before) @ step.away
+        now[1:] = stayed[:-1]
+        now[-1] += stayed[-1]
+        now *= seen[unit]
+        now /= now.sum()
     for unit in range(len(seen) - 2, -1, -1):
-        backward[unit] = steps[inside[unit + 1]] @ (seen[unit + 1] * backward[unit + 1])
+        step, after = steps[inside[unit + 1]], backward[unit + 1] * seen[unit + 1]
+        older = _by_root(np.concatenate([after[1:], after[-1:]]))
+        stayed = _from_root((step.on @ older[..., None])[..., 0])
+        backward[unit] = step.leave[:, None] * (step.away @ after[0]) + stayed
         backward[unit] /= backward[unit].sum()
-    beliefs = forward * backward
+    beliefs = (forward * backward).sum(axis=1)
     return np.asarray(beliefs / beliefs.sum(axis=1, keepdims=True))
+
+
+def _by_root(ages: Floats) -> Floats:
+    """Turn states [ages, 96] to [ages, 12 roots, kinds]."""
+    return ages.reshape(NUM_AGES, len(KINDS), 12).swapaxes(1, 2)
+
+
+def _from_root(ages: Floats) -> Floats:
+    """Turn [ages, 12 roots, kinds] back to states [ages, 96]."""
+    return ages.swapaxes(1, 2).reshape(NUM_AGES, NUM_STATES)
 
 
 def _root_share(lengths: Floats) -> Floats:

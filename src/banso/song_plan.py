@@ -74,6 +74,8 @@ class SongPlan:
         tempo_alternatives_bpm: Other tempi, most likely first; half and double among them.
         chord_choices: For every half bar, chords that fit.
         beats_are_fixed: Whether the user gave the beats, or chords that need them.
+        voice_fits_beats: Whether a band on these beats is in time with the voice, though they may
+            be its off-beats.
     """
 
     sheet: LeadSheet
@@ -82,15 +84,17 @@ class SongPlan:
     tempo_alternatives_bpm: tuple[float, ...]
     chord_choices: tuple[ChordChoices, ...]
     beats_are_fixed: bool
+    voice_fits_beats: bool
 
     @property
     def sure_of_beats(self) -> bool:
         """Whether a band should play on these beats, rather than follow the sung onsets."""
-        return self.beats_are_fixed or self.tempo_confidence >= SURE_OF_BEATS
+        sure = self.beats_are_fixed or self.tempo_confidence >= SURE_OF_BEATS
+        return sure or self.voice_fits_beats
 
     @property
     def obeyed(self) -> LeadSheet:
-        """The sheet without beats that are too uncertain."""
+        """The sheet without beats to which neither confidence nor the voice speaks."""
         return self.sheet if self.sure_of_beats else replace(self.sheet, beats=(), downbeats=())
 
     def fixed_part(self, wishes: Wishes) -> LeadSheet | None:
@@ -166,6 +170,7 @@ def plan_song(
         tempo_alternatives_bpm=() if pulse is None else _alternatives(pulse),
         chord_choices=_choices(harmony, measures),
         beats_are_fixed=bool(given.beats) or wishes.bpm is not None or wishes.chords is not None,
+        voice_fits_beats=pulse is not None and pulse.fits_onsets,
     )
 
 

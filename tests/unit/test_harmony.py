@@ -152,3 +152,29 @@ def test_grids_go_on_to_both_ends():
     assert whole.beats == pytest.approx([0.5 * index for index in range(12)])
     assert whole.downbeats == pytest.approx((0.5, 2.5, 4.5))
     assert set(sheet.beats) <= set(whole.beats)
+
+
+def longest_root_bars(labels):
+    """The longest time on one root, in bars of two units."""
+    found, run = 0, 0
+    for before, label in zip((None, *labels), labels, strict=False):
+        same = before is not None and parse_chord(before).root == parse_chord(label).root
+        run = run + 1 if same else 1
+        found = max(found, run)
+    return found / 2
+
+
+def test_where_nothing_is_sung_the_band_moves_on():
+    sparse = [SungNote(0.0, 1.0, 60.0), SungNote(16.0, 17.0, 63.0)]
+    measures = measures_of(grid(16), 32.0)
+    moving = harmonise(sparse, measures, 12)
+    assert longest_root_bars(moving.labels) <= 4
+    still = harmonise(sparse, measures, 12, weights=HarmonyWeights(duration=0.0))
+    assert longest_root_bars(still.labels) > longest_root_bars(moving.labels)
+
+
+def test_beliefs_are_probabilities_and_agree_with_the_best_path():
+    harmony = harmonise(arpeggios(CHORDS), MEASURES, 0, num_choices=96)
+    for label, choices in zip(harmony.labels, harmony.choices, strict=True):
+        assert sum(choice.probability for choice in choices) == pytest.approx(1)
+        assert roots([choices[0].label]) == roots([label])

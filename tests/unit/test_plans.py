@@ -26,7 +26,7 @@ TRUTH = LeadSheet(
 )
 
 
-def plan(sheet, bpm=120.0, confidence=0.9):
+def plan(sheet, bpm=120.0, confidence=0.9, *, fits=False):
     return SongPlan(
         sheet=sheet,
         tempo_bpm=bpm,
@@ -34,6 +34,7 @@ def plan(sheet, bpm=120.0, confidence=0.9):
         tempo_alternatives_bpm=(),
         chord_choices=(),
         beats_are_fixed=False,
+        voice_fits_beats=fits,
     )
 
 
@@ -48,6 +49,11 @@ def test_an_unsure_plan_withholds_its_beats():
     scores = score_plan(TRUTH, plan(TRUTH, confidence=0.01), plan(TRUTH))
     assert scores.sure == 0
     assert math.isnan(scores.beats_if_sure)
+
+
+def test_beats_that_the_voice_keeps_to_are_played_though_nothing_is_sure():
+    scores = score_plan(TRUTH, plan(TRUTH, confidence=0.01, fits=True), plan(TRUTH))
+    assert (scores.sure, scores.beats_if_sure) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from banso import features
 from banso.onsets import SungEvents, find_events
-from banso.pulse import find_pulse, pulse_at
+from banso.pulse import find_pulse, on_grid_nats, pulse_at
 from banso.pulse_candidates import find_candidates
 from conftest import sing
 
@@ -119,12 +119,36 @@ def test_a_tune_that_slows_down_is_followed_through_all_pieces():
     assert np.median(near) < 0.05
 
 
-@pytest.mark.parametrize("count", [0, 1, 5])
-def test_too_few_notes_have_no_pulse(count):
+def first_notes(count):
     some = tune(80)
-    few = SungEvents(some.seconds[:count], some.end_seconds[:count], some.pitch[:count],
-                     some.strength[:count])  # fmt: skip
-    assert find_pulse(few, 60.0) is None
+    return SungEvents(some.seconds[:count], some.end_seconds[:count], some.pitch[:count],
+                      some.strength[:count])  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_too_few_notes_have_no_pulse(count):
+    assert find_pulse(first_notes(count), 60.0) is None
+
+
+def test_few_notes_have_a_pulse_with_which_nothing_can_clash():
+    pulse = find_pulse(first_notes(7), 60.0)
+    assert pulse.fits_onsets
+    assert np.diff(pulse.beats) == pytest.approx(60 / pulse.tempo_bpm)
+    assert pulse.beats[-1] > 58
+
+
+def test_a_band_may_play_on_a_pulse_that_the_onsets_keep_to():
+    events = tune(90)
+    duration = events.seconds[-1] + 1
+    pulse = find_pulse(events, duration)
+    assert pulse.fits_onsets
+    # The off-beats are wrong as beats, but a band on them is in time with the voice.
+    late = pulse.beats + 15 / pulse.tempo_bpm
+    assert on_grid_nats(events, late) == pytest.approx(on_grid_nats(events, pulse.beats), rel=0.2)
+    rng = np.random.default_rng(2)
+    free = np.sort(rng.uniform(0, duration, len(events)))
+    loose = SungEvents(free, free + 0.1, events.pitch, events.strength)
+    assert on_grid_nats(loose, pulse.beats) < 8 < on_grid_nats(events, pulse.beats)
 
 
 def test_notes_at_random_are_less_sure_than_a_tune():

@@ -52,12 +52,13 @@ class Heard:
         return np.arange(len(self.chroma)) * CHROMA_HOP / ANALYSIS_RATE
 
 
-def hear(samples: Array, sample_rate: int) -> Heard:
+def hear(samples: Array, sample_rate: int, tuning_cents: float = 0.0) -> Heard:
     """Analyse a recording once for all metrics.
 
     Args:
         samples: Waveform [channels, samples] or [samples], full scale ±1.
         sample_rate: In Hz.
+        tuning_cents: How far above A4 = 440 Hz it plays; pitch classes are those of its tuning.
 
     Returns:
         Chroma, level and onset strength.
@@ -66,7 +67,7 @@ def hear(samples: Array, sample_rate: int) -> Heard:
     bass, full = _onset_strengths(mono)
     # Kick and bass mark the beat; hi-hats between the beats would otherwise outvote them.
     return Heard(
-        chroma=_harmonic_chroma(mono),
+        chroma=_harmonic_chroma(mono, tuning_cents),
         level_db=_level_db(mono),
         onset_strength=np.asarray((bass + full) / 2, dtype=np.float32),
         bass_strength=bass,
@@ -101,18 +102,19 @@ def analysis_signal(samples: Array, sample_rate: int) -> Array:
     return np.pad(mono, (0, max(0, ANALYSIS_RATE // 2 - len(mono))))
 
 
-def _harmonic_chroma(mono: Array) -> Array:
+def _harmonic_chroma(mono: Array, tuning_cents: float) -> Array:
     """Fold the harmonic part of a constant-Q spectrogram to [frames, 12].
 
     The median filters run on the constant-Q magnitude itself, which saves a second transform:
     along time they keep tones, along frequency they keep hits.
     """
+    lowest = _LOWEST_MIDI - 1 / _BINS_PER_SEMITONE + tuning_cents / 100
     magnitude = np.abs(
         librosa.cqt(
             mono,
             sr=ANALYSIS_RATE,
             hop_length=CHROMA_HOP,
-            fmin=librosa.midi_to_hz(_LOWEST_MIDI - 1 / _BINS_PER_SEMITONE),
+            fmin=librosa.midi_to_hz(lowest),
             n_bins=12 * _NUM_OCTAVES * _BINS_PER_SEMITONE,
             bins_per_octave=12 * _BINS_PER_SEMITONE,
         )
