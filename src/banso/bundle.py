@@ -19,6 +19,7 @@ from typing import Any
 from banso.config import (
     CodecConfig,
     DenoiserConfig,
+    DetailConfig,
     EnvelopeConfig,
     LatentFormat,
     RendererConfig,
@@ -37,6 +38,7 @@ _NETWORKS: dict[str, type] = {
     "codec": CodecConfig,
     "renderer": RendererConfig,
     "envelope": EnvelopeConfig,
+    "detail": DetailConfig,
     "denoiser": DenoiserConfig,
 }
 # Bundles made before 0.2 name a network that planned; `banso.song_plan` does without.
@@ -104,6 +106,7 @@ class Manifest:
         codec: Settings of the codec's network; None for a foreign one.
         renderer: Settings of the codec's renderer; None if it has none.
         envelope: Settings of what hears the band's envelope in latents; None if nothing does.
+        detail: Settings of the envelope's detail; None if it has none.
         denoiser: Settings of the denoiser; None if the bundle holds a codec only.
         graphs: By file name.
         data: Corpora that the model was trained on.
@@ -123,6 +126,7 @@ class Manifest:
     codec: CodecConfig | None = None
     renderer: RendererConfig | None = None
     envelope: EnvelopeConfig | None = None
+    detail: DetailConfig | None = None
     denoiser: DenoiserConfig | None = None
     graphs: dict[str, Graph] = dataclasses.field(default_factory=dict)
     data: tuple[DataSource, ...] = ()

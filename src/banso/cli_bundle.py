@@ -83,6 +83,10 @@ def export(
         Path | None,
         typer.Option(help="Checkpoint of `banso train codec` that knows envelopes of this codec."),
     ] = None,
+    detail: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of `banso train detail` for this codec and envelope."),
+    ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(help="Data set that it was trained on, for the record; repeatable."),
@@ -111,6 +115,7 @@ def export(
             licence=licence,
             renderer=renderer,
             envelope=envelope,
+            detail=detail,
             data=data or (),
             sources=() if sources is None else read_sources(sources),
             overrides=overrides or (),
@@ -157,6 +162,27 @@ def add_envelope(
             from banso.train import envelope_export
         made, parity = envelope_export.add_envelope(load_bundle(bundle), checkpoint, out)
         _tell(made, f"graph within {parity.worst:.1g} of the network")
+
+
+@bundle_app.command(name="add-detail", no_args_is_help=True)
+def add_detail(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="Checkpoint of `banso train detail` for its codec and envelope."),
+    ],
+    out: OutOption,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
+    ] = None,
+) -> None:
+    """Write a bundle again with the detail that its codec's envelope lacks."""
+    with reporting_errors():
+        from banso.bundle import load_bundle
+
+        with needing_extra("train"):
+            from banso.train import detail_export
+        made, parity = detail_export.add_detail(load_bundle(bundle), checkpoint, out)
+        _tell(made, f"graphs within {parity.worst:.1g} of the network")
 
 
 @bundle_app.command(name="quantize", no_args_is_help=True)

@@ -140,6 +140,24 @@ def train_codec(
         typer.echo(fit_codec(load_config(config, overrides or ()), resume=resume))
 
 
+@train_app.command(name="detail")
+def train_detail(
+    codec: Annotated[
+        Path, typer.Option(help="Checkpoint of `banso train codec` that knows envelopes.")
+    ],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train what a codec's envelope has besides what latents tell; prints the checkpoint."""
+    with reporting_errors():
+        with needing_extra("train"):
+            from banso.config import load_config
+            from banso.train.detail import fit_detail
+        _show_log()
+        typer.echo(fit_detail(load_config(config, overrides or ()), codec, resume=resume))
+
+
 @train_app.command(name="denoiser")
 def train_denoiser(
     codec: Annotated[Path, typer.Option(help="Checkpoint of `banso train codec`.")],

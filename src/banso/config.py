@@ -89,6 +89,26 @@ class EnvelopeConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DetailConfig:
+    """The second level of latents, of the envelope's detail; see `banso.model.detail`."""
+
+    num_channels: int = 48
+    dim: int = 192
+    layers: int = 3
+    encoder_dim: int = 256
+    encoder_layers: int = 3
+    kernel_size: int = 5  # frames
+
+    def __post_init__(self) -> None:
+        _require(self.kernel_size % 2 == 1, f"kernel_size must be odd, not {self.kernel_size}")
+
+    @property
+    def context_frames(self) -> int:
+        """How far to each side what it says of a frame depends on latents and detail."""
+        return 2 * self.layers * (self.kernel_size // 2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DenoiserConfig:
     """The denoiser and the encoder of its conditioning; see `banso.model.denoiser`."""
 
@@ -188,6 +208,7 @@ class TrainConfig:
     sigma_std: float = 1.6
     envelope_weight: float = 0.3  # of the envelope's error, nats per parameter and dB
     side_weight: float = 0.33  # of the side signal's envelope beside the mid signal's
+    detail_kl_weight: float = 0.5  # of the detail's divergence from its prior
     auxiliary_weight: float = 0.2  # of predicting chords and beats from the encoding
 
     def __post_init__(self) -> None:
@@ -222,6 +243,7 @@ class Experiment:
 
     codec: CodecConfig = field(default_factory=CodecConfig)
     envelope: EnvelopeConfig = field(default_factory=EnvelopeConfig)
+    detail: DetailConfig = field(default_factory=DetailConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

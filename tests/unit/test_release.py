@@ -47,9 +47,10 @@ def test_a_student_is_released_with_its_steps_and_its_teacher(written, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("kind", "function"), [("renderer", "add_checkpoint"), ("envelope", "add_envelope")]
+    ("kind", "function"),
+    [("renderer", "add_checkpoint"), ("envelope", "add_envelope"), ("detail", "add_detail")],
 )
-def test_renderer_and_envelope_join_what_was_exported(written, monkeypatch, kind, function):
+def test_what_shapes_the_sound_joins_what_was_exported(written, monkeypatch, kind, function):
     added = []
 
     def add(bundle, checkpoint, out):

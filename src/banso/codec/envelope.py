@@ -41,6 +41,9 @@ ENVELOPE_SIZES = (NOISE_PER_FRAME * NUM_MELS, NUM_MELS)
 NUM_ENVELOPE = sum(ENVELOPE_SIZES)
 #: Power that counts as silence, dB.
 SILENCE_DB = -130.0
+#: What is softer than the loudest place by this does not count, dB; as for
+#: `banso.eval.fidelity.log_mel_distance`.
+RANGE_DB = 70.0
 _SILENCE = 10 ** (SILENCE_DB / 10)
 _LARGEST_GAIN = 10.0  # 20 dB; more would raise what is only the window's leakage
 _TRUSTED_HZ = (500.0, 2_000.0)
@@ -88,6 +91,20 @@ def measure_envelope(waveform: Array) -> Envelope:
     powers = [_mel_power(_spectra(signal, steps)) for signal in padded]
     mid, side = (p.reshape(num_frames, NOISE_PER_FRAME, NUM_MELS) for p in powers)
     return Envelope(to_db(mid), to_db(side.mean(axis=1)))
+
+
+def missing_levels(wanted: Array, read: Array) -> Array:
+    """What one envelope has and another lacks, as far as it can be heard.
+
+    Args:
+        wanted: Of a whole recording, packed [frames, NUM_ENVELOPE], dB.
+        read: What is to become it, above the same zero.
+
+    Returns:
+        [frames, NUM_ENVELOPE], dB.
+    """
+    floor = wanted[:, : ENVELOPE_SIZES[0]].max() - RANGE_DB
+    return np.asarray(np.maximum(wanted, floor) - np.maximum(read, floor), dtype=np.float32)
 
 
 def to_db(power: Array) -> Array:

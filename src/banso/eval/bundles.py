@@ -31,6 +31,7 @@ from banso.filetree import files_below
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
 from banso.runtime import (
+    CODEC_DETAIL_FILE,
     CODEC_ENVELOPE_FILE,
     CODEC_RENDERER_FILE,
     OnnxCodec,
@@ -159,6 +160,9 @@ def evaluate_codec(
         roundtrips["banso, renderer off"] = _roundtrip(load_codec(opened, renderer=False))
     if opened.has(CODEC_ENVELOPE_FILE):
         roundtrips["banso, envelope off"] = _roundtrip(load_codec(opened, envelope=False))
+    if opened.has(CODEC_DETAIL_FILE):
+        roundtrips["banso, detail drawn"] = _roundtrip(_DrawingCodec(opened))
+        roundtrips["banso, detail off"] = _roundtrip(load_codec(opened, detail=False))
     clips = {
         "codec-bands": [] if data is None else band_clips(data, limit),
         "codec-stems": stem_clips(stems),
@@ -167,6 +171,13 @@ def evaluate_codec(
     if not texts:
         raise DataError("there is nothing to send through the codec; give a data set or stems")
     return "\n".join(texts)
+
+
+class _DrawingCodec(OnnxCodec):
+    """Draws detail, as for a band that is made up, though a recording has its own."""
+
+    def roundtrip(self, waveform: Array, *, own_detail: bool = False) -> Array:
+        return super().roundtrip(waveform, own_detail=own_detail)
 
 
 def _roundtrip(codec: OnnxCodec | OnnxWaveformCodec) -> Roundtrip:

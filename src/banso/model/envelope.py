@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from banso.codec import parameters as p
 from banso.codec.envelope import (
     NUM_ENVELOPE,
+    RANGE_DB,
     SILENCE_DB,
     band_shares,
     tone_shares,
@@ -24,7 +25,6 @@ from banso.model.codec import PARAMETER_GROUPS, Block
 
 # The middle and spread of what the network hears of levels, dB.
 _MIDDLE_DB, _SPREAD_DB = -65.0, 20.0
-_RANGE_DB = 70.0  # as `banso.eval.fidelity.log_mel_distance`
 _SILENCE = 10 ** (SILENCE_DB / 10)
 _TONES, _CENTS, _NOISE, _PAN, _SIDE = PARAMETER_GROUPS
 
@@ -108,7 +108,7 @@ def level_distance(
         loudest: Level of the loudest place of each whole recording's mid signal [batch], dB.
         audible_only: Leave out what is at the floor in both, as codecs are compared.
     """
-    floor = (loudest - _RANGE_DB)[:, None, None]
+    floor = (loudest - RANGE_DB)[:, None, None]
     difference = (torch.maximum(found, floor) - torch.maximum(wanted, floor)).abs()
     if not audible_only:
         return difference.mean()

@@ -11,6 +11,8 @@ from banso.bundle import Bundle
 from banso.errors import BundleError
 from banso.runtime.codecs import (
     CODEC_DECODER_FILE,
+    CODEC_DETAIL_ENCODER_FILE,
+    CODEC_DETAIL_FILE,
     CODEC_ENCODER_FILE,
     CODEC_ENVELOPE_FILE,
     CODEC_RENDERER_FILE,
@@ -25,6 +27,8 @@ from banso.runtime.session import Array, Session
 
 __all__ = [
     "CODEC_DECODER_FILE",
+    "CODEC_DETAIL_ENCODER_FILE",
+    "CODEC_DETAIL_FILE",
     "CODEC_ENCODER_FILE",
     "CODEC_ENVELOPE_FILE",
     "CODEC_RENDERER_FILE",
@@ -85,8 +89,9 @@ def load_codec(
     *,
     renderer: bool = True,
     envelope: bool = True,
+    detail: bool = True,
 ) -> OnnxCodec | OnnxWaveformCodec:
     """Load the codec of a bundle; see `load_models` and `OnnxCodec`."""
     if bundle.manifest.codec_kind == "waveform":
         return OnnxWaveformCodec(bundle, num_threads)
-    return OnnxCodec(bundle, num_threads, renderer=renderer, envelope=envelope)
+    return OnnxCodec(bundle, num_threads, renderer=renderer, envelope=envelope, detail=detail)

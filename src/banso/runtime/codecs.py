@@ -12,10 +12,17 @@ import numpy as np
 
 from banso.bundle import Bundle
 from banso.codec.analysis import analyze
-from banso.codec.envelope import NUM_ENVELOPE, Envelope, EnvelopeFilter
+from banso.codec.envelope import (
+    NUM_ENVELOPE,
+    Envelope,
+    EnvelopeFilter,
+    measure_envelope,
+    missing_levels,
+)
 from banso.codec.gains import NUM_GAINS
 from banso.codec.parameters import NUM_PARAMETERS, Parameters
 from banso.codec.synthesis import Synthesizer
+from banso.config import DetailConfig
 from banso.errors import BundleError
 from banso.runtime.session import Array, Session
 
@@ -23,6 +30,8 @@ CODEC_ENCODER_FILE = "codec_encoder.onnx"
 CODEC_DECODER_FILE = "codec_decoder.onnx"
 CODEC_RENDERER_FILE = "codec_renderer.onnx"
 CODEC_ENVELOPE_FILE = "codec_envelope.onnx"
+CODEC_DETAIL_FILE = "codec_detail.onnx"
+CODEC_DETAIL_ENCODER_FILE = "codec_detail_encoder.onnx"
 
 # Long pieces would only cost memory. A frame of synthesis takes about 100 kB, a frame inside a
 # decoder that works on samples about 10 MB.
@@ -148,6 +157,8 @@ class OnnxCodec(_BundleCodec):
         renderer: Whether the bundle's renderer, if it has one, is to shape the sound.
         envelope: Whether the sound is to be given the envelope that the bundle's network, if it
             has one, hears in latents.
+        detail: Whether that envelope is to have the detail that latents do not tell, if the bundle
+            knows any.
 
     Raises:
         BundleError: If the renderer gives other gains than the synthesis takes.
@@ -160,11 +171,15 @@ class OnnxCodec(_BundleCodec):
         *,
         renderer: bool = True,
         envelope: bool = True,
+        detail: bool = True,
     ) -> None:
         super().__init__(bundle, num_threads)
         self._envelope: Session | None = None
+        self._detail: Session | None = None
         if envelope and bundle.has(CODEC_ENVELOPE_FILE):
             self._envelope = Session(bundle.path(CODEC_ENVELOPE_FILE), num_threads)
+            if detail and bundle.has(CODEC_DETAIL_FILE):
+                self._detail = Session(bundle.path(CODEC_DETAIL_FILE), num_threads)
         self._renderer: Session | None = None
         if renderer and bundle.has(CODEC_RENDERER_FILE):
             self._renderer = Session(bundle.path(CODEC_RENDERER_FILE), num_threads)
@@ -183,6 +198,7 @@ class OnnxCodec(_BundleCodec):
     @property
     def _context_frames(self) -> int:
         manifest = self._bundle.manifest
+        direct = 0 if self._detail is None else _settings(manifest.detail).context_frames
         further = (
             settings.context_frames
             for session, settings in (
@@ -191,7 +207,16 @@ class OnnxCodec(_BundleCodec):
             )
             if session is not None and settings is not None
         )
-        return super()._context_frames + max(further, default=0)
+        return max(direct, super()._context_frames + max(further, default=0))
+
+    @property
+    def num_detail_channels(self) -> int:
+        """Numbers of a frame's detail; 0 without."""
+        return 0 if self._detail is None else _settings(self._bundle.manifest.detail).num_channels
+
+    @functools.cached_property
+    def _detail_encoder(self) -> Session:
+        return Session(self._bundle.path(CODEC_DETAIL_ENCODER_FILE), self._num_threads)
 
     @property
     def can_tune(self) -> bool:
@@ -209,17 +234,48 @@ class OnnxCodec(_BundleCodec):
         parameters: Array = self._decoder.run(latents=latents[None])["parameters"][0]
         return parameters
 
-    def _decode_rows(self, latents: Array) -> Array:
+    def encode_detail(self, waveform: Array, latents: Array) -> Array:
+        """Detail of a recording: what its envelope has and its latents do not tell.
+
+        Args:
+            waveform: [2, samples], tuned to 440 Hz.
+            latents: Of it [frames, channels].
+
+        Returns:
+            [frames, num_detail_channels], about a unit Gaussian.
+        """
+        if self._detail is None:
+            return np.zeros((len(latents), 0), np.float32)
+        read = self._read_envelope(latents, self.decode_parameters(latents))
+        missing = missing_levels(measure_envelope(waveform).to_array(), read)
+        given = {"latents": latents[None], "missing": missing[None]}
+        detail: Array = self._detail_encoder.run(**given)["detail"][0]
+        return detail
+
+    def _read_envelope(self, latents: Array, parameters: Array) -> Array:
+        """Packed envelope [frames, bands] that is read from latents and what they decode to."""
+        assert self._envelope is not None
+        given = {"latents": latents[None], "parameters": parameters[None]}
+        envelope: Array = self._envelope.run(**given)["envelope"][0]
+        return envelope
+
+    def _decode_rows(self, given: Array) -> Array:
         """Packed parameters, and beside them an envelope and the gains of a renderer.
+
+        Args:
+            given: Latents, and beside them their detail [frames, channels + detail].
 
         Returns:
             [frames, 448 + bands + gains], as far as there are such.
         """
+        latents, detail = np.split(given, [self.num_channels], axis=1)
         parameters = self.decode_parameters(latents)
         rows = [parameters]
         if self._envelope is not None:
-            given = {"latents": latents[None], "parameters": parameters[None]}
-            rows.append(self._envelope.run(**given)["envelope"][0])
+            rows.append(self._read_envelope(latents, parameters))
+        if self._detail is not None:
+            both = {"latents": latents[None], "detail": detail[None]}
+            rows[1] = rows[1] + self._detail.run(**both)["missing"][0]
         if self._renderer is not None:
             rows.append(self._renderer.run(parameters=parameters[None])["gains"][0])
         return np.concatenate(rows, axis=1) if len(rows) > 1 else parameters
@@ -228,12 +284,52 @@ class OnnxCodec(_BundleCodec):
         """Begin to decode a song.
 
         Args:
-            seed: Of the synthesis' noise.
+            seed: Of the synthesis' noise, and of detail that is drawn.
             tuning_cents: How far above A4 = 440 Hz the tones are to be.
         """
         decoder = ChunkedDecoder(self._decode_rows, self._context_frames, _PARAMETER_PIECE)
         shaper = None if self._envelope is None else EnvelopeFilter(tuning_cents)
-        return ParameterStream(decoder, Synthesizer(seed, tuning_cents), shaper)
+        detail = DetailSource(self.num_detail_channels, seed)
+        return ParameterStream(decoder, Synthesizer(seed, tuning_cents), shaper, detail)
+
+    def roundtrip(self, waveform: Array, *, own_detail: bool = True) -> Array:
+        """What the codec makes of a waveform [2, samples]: as many samples again.
+
+        Args:
+            waveform: To be encoded and decoded.
+            own_detail: Whether its own detail is decoded with it; else one is drawn, as for a band
+                that is made up.
+        """
+        latents = self.encode(waveform)
+        detail = self.encode_detail(waveform, latents) if own_detail else None
+        stream = self.decode_stream()
+        pieces = [stream.add(latents, detail), stream.finish()]
+        return np.concatenate(pieces, axis=1)[:, : waveform.shape[1]]
+
+
+def _settings(config: DetailConfig | None) -> DetailConfig:
+    """Settings that a bundle with such a graph must have."""
+    if config is None:
+        raise BundleError("the bundle has an envelope's detail, but its manifest does not know it")
+    return config
+
+
+class DetailSource:
+    """Draws detail from a unit Gaussian; in pieces the same as at once.
+
+    Args:
+        num_channels: Numbers of a frame.
+        seed: Decides them.
+    """
+
+    def __init__(self, num_channels: int = 0, seed: int = 0) -> None:
+        self._width, self._random = num_channels, np.random.default_rng((seed, 1))
+
+    def beside(self, latents: Array, detail: Array | None = None) -> Array:
+        """Put detail beside latents [frames, channels]; None draws it."""
+        if detail is None:
+            detail = self._random.standard_normal((len(latents), self._width), dtype=np.float32)
+        return np.concatenate([latents, detail], axis=1)
 
 
 class ParameterStream:
@@ -243,6 +339,7 @@ class ParameterStream:
         decoder: Latents to packed parameters, with or without envelope and gains beside them.
         synthesizer: Plays them.
         shaper: Gives what is played the envelope beside the parameters; None if there is none.
+        detail: Draws what the envelope has besides what latents tell.
     """
 
     def __init__(
@@ -250,12 +347,19 @@ class ParameterStream:
         decoder: ChunkedDecoder,
         synthesizer: Synthesizer,
         shaper: EnvelopeFilter | None = None,
+        detail: DetailSource | None = None,
     ) -> None:
         self._decoder, self._synthesizer, self._shaper = decoder, synthesizer, shaper
+        self._detail = detail or DetailSource()
 
-    def add(self, latents: Array) -> Array:
-        """Take [frames, channels], return what is ready, [2, samples], possibly none."""
-        return self._play(self._decoder.add(latents))
+    def add(self, latents: Array, detail: Array | None = None) -> Array:
+        """Take the next latents, return what is ready, [2, samples], possibly none.
+
+        Args:
+            latents: [frames, channels].
+            detail: Of these frames [frames, detail channels]; None draws it.
+        """
+        return self._play(self._decoder.add(self._detail.beside(latents, detail)))
 
     def finish(self) -> Array:
         """Return the rest, [2, samples]."""

@@ -27,15 +27,13 @@ from banso.config import LatentFormat
 from banso.errors import BundleError
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, Hourglass
-from banso.model.envelope import EnvelopeNetwork
-from banso.model.renderer import RendererNetwork
 from banso.pipeline import FRAME_MULTIPLE
 from banso.train.bundle_weights import name_weights
 from banso.train.graphs import SMALL, described, with_half_weights
 from banso.train.loop import load_codec, load_denoiser
 
 Array = NDArray[np.float32]
-NetworkT = TypeVar("NetworkT", DenoiserNetwork, CodecVAE, RendererNetwork, EnvelopeNetwork)
+NetworkT = TypeVar("NetworkT", bound=torch.nn.Module)
 
 OPSET = 20  # the first with an exact GELU
 MAX_RELATIVE_ERROR = 1e-3

@@ -94,7 +94,7 @@ def load_codec(path: Path) -> CodecVAE:
     """Load the codec of a checkpoint, averaged weights, or of a bundle's folder."""
     if path.is_dir():
         return _from_bundle(CodecVAE, load_bundle(path).manifest.codec, path)
-    state, experiment = _load(path)
+    state, experiment = load_checkpoint(path)
     return _filled(CodecVAE(experiment.codec), state)
 
 
@@ -102,7 +102,7 @@ def load_denoiser(path: Path) -> DenoiserNetwork:
     """Load the denoiser of a checkpoint, averaged weights, or of a bundle's folder."""
     if path.is_dir():
         return _from_bundle(DenoiserNetwork, load_bundle(path).manifest.denoiser, path)
-    state, experiment = _load(path)
+    state, experiment = load_checkpoint(path)
     return _filled(DenoiserNetwork(experiment.denoiser), state)
 
 
@@ -123,7 +123,7 @@ def load_envelope(path: Path) -> EnvelopeNetwork:
 
 def load_settings(path: Path) -> Experiment:
     """Return the settings that a checkpoint was trained with."""
-    return _load(path)[1]
+    return load_checkpoint(path)[1]
 
 
 def save_weights(module: L.LightningModule, path: Path) -> None:
@@ -149,7 +149,7 @@ def take_over(model: torch.nn.Module, path: Path) -> list[str]:
         ConfigError: If there is no such checkpoint, or none of its weights fits.
         BundleError: If the folder holds no intact bundle.
     """
-    state = read_weights(load_bundle(path), model) if path.is_dir() else _load(path)[0]
+    state = read_weights(load_bundle(path), model) if path.is_dir() else load_checkpoint(path)[0]
     own = model.state_dict()
     fresh = []
     for name, value in own.items():
@@ -179,7 +179,12 @@ def _take_over_envelope(network: EnvelopeNetwork, path: Path) -> None:
         logger.info("the envelope network is taken from %s", path)
 
 
-def _load(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
+def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], Experiment]:
+    """Return the weights of a checkpoint's network, and the settings it was trained with.
+
+    Raises:
+        ConfigError: If there is no such checkpoint.
+    """
     content = _content(path)
     experiment = from_record(Experiment, content["hyper_parameters"]["experiment"])
     return _part(content["state_dict"], "model."), experiment
@@ -225,7 +230,7 @@ def _fit(
         if isinstance(module, CodecModule):
             _take_over_envelope(module.envelope, Path(config.start_from))
     training, held_out = crops_of(examples[0], examples[1], config)
-    if config.compile and _device().type == "cuda":
+    if config.compile and training_device().type == "cuda":
         compile_blocks(module)
     return fit_module(module, config, training, held_out, resume=resume, callbacks=callbacks)
 
@@ -244,8 +249,8 @@ def crops_of(
     """Return batches to learn from and batches to measure on, made where training computes."""
     measured = -(-_VALIDATION_CROPS // config.batch_size)
     return (
-        CropDataset(training, config, config.max_steps, augment=True, device=_device()),
-        CropDataset(validation, config, measured, augment=False, device=_device()),
+        CropDataset(training, config, config.max_steps, augment=True, device=training_device()),
+        CropDataset(validation, config, measured, augment=False, device=training_device()),
     )
 
 
@@ -288,7 +293,7 @@ def fit_module(
         max_epochs=-1,
         callbacks=[
             # Without a device it would average in main memory, at the cost of a step.
-            EMAWeightAveraging(device=_device(), decay=config.ema_decay),
+            EMAWeightAveraging(device=training_device(), decay=config.ema_decay),
             TimeBudget(config, folder),
             ValidationLog(),
             *callbacks,
@@ -326,7 +331,7 @@ def load_examples(config: TrainConfig) -> tuple[list[Example], list[Example]]:
     return train, validation or train
 
 
-def _device() -> torch.device:
+def training_device() -> torch.device:
     """Where a trainer that chooses for itself computes."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

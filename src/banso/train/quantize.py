@@ -33,6 +33,7 @@ QUANTIZED_FILES = (
     runtime.DENOISER_FILE,
     runtime.CODEC_DECODER_FILE,
     runtime.CODEC_ENVELOPE_FILE,
+    runtime.CODEC_DETAIL_FILE,
 )
 _LARGEST = 63
 # Below that a matrix is not worth it.

@@ -19,6 +19,7 @@ from banso.config import (
 from banso.data.cache import load_styles
 from banso.data.manifest import MANIFEST_FILE, load_manifest, sha256_of
 from banso.errors import ConfigError
+from banso.train.detail_export import add_detail
 from banso.train.envelope_export import add_envelope
 from banso.train.export import Parity, export_checkpoints
 from banso.train.renderer_export import add_checkpoint
@@ -33,6 +34,7 @@ def release(
     licence: str,
     renderer: Path | None = None,
     envelope: Path | None = None,
+    detail: Path | None = None,
     data: Sequence[Path] = (),
     sources: Sequence[DataSource] = (),
     overrides: Sequence[str] = (),
@@ -49,6 +51,7 @@ def release(
         renderer: Checkpoint of `fit_renderer` for this codec; None for a codec without.
         envelope: Checkpoint of `fit_codec` that knows envelopes of this codec; None for a codec
             without.
+        detail: Checkpoint of `fit_detail` above both; None for an envelope without.
         data: Data sets that it was trained on.
         sources: What else it was trained on, which their manifests do not name.
         overrides: Settings of the sampler that were chosen since, such as `sampler.num_steps=8`.
@@ -88,6 +91,9 @@ def release(
         parity = Parity(parity.errors | added.errors)
     if envelope is not None:
         bundle, added = add_envelope(bundle, envelope, out)
+        parity = Parity(parity.errors | added.errors)
+    if detail is not None:
+        bundle, added = add_detail(bundle, detail, out)
         parity = Parity(parity.errors | added.errors)
     return bundle, parity
 
