@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from banso.chord_path import NUM_AGES
 from banso.chords import Chord, parse_chord
 from banso.data.manifest import split_of
 from banso.data.song import Song
@@ -20,7 +21,6 @@ from banso.data.sources.pop909 import read_corpus, read_song
 from banso.errors import DataError
 from banso.harmony import (
     KINDS,
-    NUM_AGES,
     NUM_KEY_VIEWS,
     NUM_STATES,
     NUM_VIEWS,

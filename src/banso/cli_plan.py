@@ -134,12 +134,13 @@ def _write(sheet: LeadSheet, recording: Path, folder: Path, force: bool) -> list
 
 
 def _warn(plan: SongPlan, recording: Path) -> None:
-    if plan.sure_of_beats:
+    if not plan.beats_are_a_guess:
         return
+    does = "plays on it all the same" if plan.sure_of_beats else "follows the sung onsets instead"
     bpm = "none" if plan.tempo_bpm is None else f"{plan.tempo_bpm:.1f}"
     typer.echo(
         f"banso: {one_line(recording.name)}: the tempo is uncertain ({bpm} bpm, confidence "
-        f"{plan.tempo_confidence:.2f}); a band would follow the sung onsets instead; "
+        f"{plan.tempo_confidence:.2f}); the band {does}; "
         "give --bpm to fix it",
         err=True,
     )

@@ -11,8 +11,7 @@ References:
     CHI (Viterbi over chords given melody and chord transitions). Krumhansl 1990, "Cognitive
     foundations of musical pitch", and Albrecht and Shanahan 2013, Music Perception 31(1) (key
     profiles). Berger et al. 1996, "A maximum entropy approach to
-    natural language processing" (log-linear model of a state given what is seen). Rabiner 1989,
-    Proc. IEEE 77(2), section IV.D (explicit state durations).
+    natural language processing" (log-linear model of a state given what is seen).
 """
 
 import functools
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from banso.chord_path import Moves, best_path, state_beliefs
 from banso.chords import PITCH_CLASS_NAMES, Chord, parse_chord
 from banso.leadsheet import SungNote
 from banso.measures import Measures
@@ -39,9 +39,6 @@ NUM_VIEWS = 7
 NUM_KEY_VIEWS = 5
 _MINOR = np.isin(np.arange(NUM_STATES) // 12, [KINDS.index(k) for k in ("min", "min7", "dim")])
 _FREE = np.isin(np.arange(NUM_STATES) // 12, [KINDS.index(k) for k in ("sus4", "sus2")])
-# Half bars that a root has lasted are counted up to so many: two bars.
-NUM_AGES = 4
-_SAME_ROOT = np.arange(NUM_STATES)[:, None] % 12 == np.arange(NUM_STATES) % 12
 # Log-frequency below which a state counts as no rarer.
 _RAREST = np.log(0.003)
 # Cosine of the melodies of five half bars above which they count as alike.
@@ -264,8 +261,8 @@ def harmonise(
             evidence[unit] = _pinned(chord)[absolute]
     moves = [_moves(table, mode, place, weights) for place in (0, 1)]
     start = weights.progression * table.prior[mode]
-    path = _best_path(evidence, start, moves, measures.inside)
-    beliefs = _beliefs(evidence, start, moves, measures.inside)
+    path = best_path(evidence, start, moves, measures.inside)
+    beliefs = state_beliefs(evidence, start, moves, measures.inside)
     labels = tuple(state_label(int(absolute[state])) for state in path)
     choices = []
     for belief in beliefs:
@@ -323,103 +320,12 @@ def _state_tones() -> tuple[frozenset[int], ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Moves:
-    """Weighted log-probabilities of going on at one place of the bar.
-
-    What follows a state on another root [96, 96]; what follows it on its own, itself included, by
-    how many half bars the root has lasted [NUM_AGES, 12, kinds, kinds]; leaving a root [NUM_AGES].
-    """
-
-    away: Floats
-    on: Floats
-    leave: Floats
-
-
-def _moves(table: HarmonyTable, mode: int, place: int, weights: HarmonyWeights) -> _Moves:
-    follow = weights.progression * table.transition[mode]
-    change = np.tile(weights.progression * table.change[mode, place], (NUM_AGES, 1))
-    late = weights.duration * table.change_late[place]
-    change[-1] = late
-    kinds = follow.reshape(len(KINDS), 12, len(KINDS), 12)
-    own = np.stack([kinds[:, root, :, root] for root in range(12)])
-    # Another kind of chord on the same root is a change, but the root stays.
-    on = (
-        own
-        + np.where(np.arange(NUM_AGES) < NUM_AGES - 1, change[:, 1], late[0])[:, None, None, None]
+def _moves(table: HarmonyTable, mode: int, place: int, weights: HarmonyWeights) -> Moves:
+    return Moves.of(
+        weights.progression * table.transition[mode],
+        weights.progression * table.change[mode, place],
+        weights.duration * table.change_late[place],
     )
-    same = np.arange(len(KINDS))
-    on[:, :, same, same] = change[:, :1, None]
-    away = np.where(_SAME_ROOT, -np.inf, follow)
-    return _Moves(away, on, change[:, 1])
-
-
-def _best_path(evidence: Floats, start: Floats, moves: Sequence[_Moves], inside: Ints) -> Ints:
-    """The likeliest state of every unit [units]: Viterbi over states and how long roots lasted."""
-    score = np.full((NUM_AGES, NUM_STATES), -np.inf)
-    score[0] = start + evidence[0]
-    columns = np.arange(NUM_STATES)
-    back = np.zeros((len(evidence), NUM_AGES, NUM_STATES), np.int64)
-    for unit in range(1, len(evidence)):
-        move = moves[inside[unit]]
-        left = score + move.leave[:, None]
-        options = left.max(axis=0)[:, None] + move.away
-        before = options.argmax(axis=0)
-        # [ages, root, from, to] and the kind that each comes from
-        stayed = _by_root(score)[..., None] + move.on
-        kind = stayed.argmax(axis=2)
-        stayed_best = _from_root(stayed.max(axis=2))
-        origin = _from_root(kind) * 12 + columns % 12
-        ages = np.arange(NUM_AGES)[:, None]
-        origin = ages * NUM_STATES + origin
-        grown = stayed_best[-2] >= stayed_best[-1]
-        back[unit, 0] = left.argmax(axis=0)[before] * NUM_STATES + before
-        back[unit, 1:] = origin[:-1]
-        back[unit, -1] = np.where(grown, origin[-2], origin[-1])
-        score[0] = options.max(axis=0)
-        score[1:] = stayed_best[:-1]
-        score[-1] = np.where(grown, stayed_best[-2], stayed_best[-1])
-        score += evidence[unit]
-    path = [int(score.argmax())]
-    for unit in range(len(evidence) - 1, 0, -1):
-        path.append(int(back[unit].ravel()[path[-1]]))
-    return np.array(path[::-1], dtype=np.int64) % NUM_STATES
-
-
-def _beliefs(evidence: Floats, start: Floats, moves: Sequence[_Moves], inside: Ints) -> Floats:
-    """Probability of every state in every unit [units, 96], by the forward-backward algorithm."""
-    seen = np.exp(evidence - evidence.max(axis=1, keepdims=True)) + 1e-300
-    steps = [_Moves(np.exp(m.away), np.exp(m.on), np.exp(m.leave)) for m in moves]
-    forward = np.zeros((len(seen), NUM_AGES, NUM_STATES))
-    backward = np.ones_like(forward)
-    forward[0, 0] = seen[0] * np.exp(start)
-    forward[0] /= forward[0].sum()
-    for unit in range(1, len(seen)):
-        step, before, now = steps[inside[unit]], forward[unit - 1], forward[unit]
-        stayed = _from_root((_by_root(before)[:, :, None] @ step.on)[:, :, 0])
-        now[0] = (step.leave @ before) @ step.away
-        now[1:] = stayed[:-1]
-        now[-1] += stayed[-1]
-        now *= seen[unit]
-        now /= now.sum()
-    for unit in range(len(seen) - 2, -1, -1):
-        step, after = steps[inside[unit + 1]], backward[unit + 1] * seen[unit + 1]
-        older = _by_root(np.concatenate([after[1:], after[-1:]]))
-        stayed = _from_root((step.on @ older[..., None])[..., 0])
-        backward[unit] = step.leave[:, None] * (step.away @ after[0]) + stayed
-        backward[unit] /= backward[unit].sum()
-    beliefs = (forward * backward).sum(axis=1)
-    return np.asarray(beliefs / beliefs.sum(axis=1, keepdims=True))
-
-
-def _by_root(ages: Floats) -> Floats:
-    """Turn states [ages, 96] to [ages, 12 roots, kinds]."""
-    return ages.reshape(NUM_AGES, len(KINDS), 12).swapaxes(1, 2)
-
-
-def _from_root(ages: Floats) -> Floats:
-    """Turn [ages, 12 roots, kinds] back to states [ages, 96]."""
-    return ages.swapaxes(1, 2).reshape(NUM_AGES, NUM_STATES)
 
 
 def _root_share(lengths: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 References:
     Böck, Krebs and Schedl 2012, "Evaluating the online capabilities of onset detection methods",
-    ISMIR (peak picking by a moving maximum and a moving mean).
+    ISMIR (peak picking by a moving maximum and a moving mean). Mardia and Jupp 2000, "Directional
+    Statistics", section 6.3 (Rayleigh test).
 """
 
 from dataclasses import dataclass
@@ -65,6 +66,23 @@ def find_events(rows: NDArray[np.float32], frame_rate: float) -> SungEvents:
     order = np.argsort(every, kind="stable")
     strength = np.concatenate([strength, np.zeros(len(steps))])[order]
     return _with_pitch(rows, every[order], strength, frame_rate)
+
+
+def on_grid_nats(events: SungEvents, beats: Floats) -> float:
+    """Tell how strongly onsets keep to the eighths or to the sixteenths of beats.
+
+    Args:
+        events: Where notes begin; at least one.
+        beats: Seconds, increasing; at least two.
+
+    Returns:
+        Rayleigh's statistic, the number of onsets times the square of their mean vector, strong
+        ones counted more; onsets at random exceed x with a probability of about exp(-x).
+    """
+    weights = events.strength + 1e-3
+    places = np.interp(events.seconds, beats, np.arange(len(beats)))
+    turns = np.exp(2j * np.pi * np.array([[2.0], [4.0]]) * places)
+    return float(np.square(np.abs(turns @ weights)).max() / np.square(weights).sum())
 
 
 def _bursts(rows: NDArray[np.float32]) -> tuple[NDArray[np.int64], Floats]:

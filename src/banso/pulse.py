@@ -10,8 +10,7 @@ bar is.
 References:
     Grosche and Müller 2011, "Extracting predominant local pulse information", IEEE TASLP 19(6)
     (Fourier tempogram). Temperley 2007, "Music and Probability", chapter 3 (metre from the
-    probability of onsets at metrical positions). Mardia and Jupp 2000, "Directional Statistics",
-    section 6.3 (Rayleigh test).
+    probability of onsets at metrical positions).
 """
 
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from banso.onsets import SungEvents
+from banso.onsets import SungEvents, on_grid_nats
 from banso.pulse_candidates import (
     BINS_PER_BEAT,
     FASTEST_BPM,
@@ -43,7 +42,6 @@ __all__ = [
     "beats_per_bar_of",
     "find_pulse",
     "find_pulses",
-    "on_grid_nats",
     "pulse_at",
 ]
 
@@ -195,30 +193,14 @@ def _pulse_of(
     return Pulse(
         beats=beats,
         downbeats=beats[places % chosen[0].beats_per_bar == 0],
-        confidence=float(confidence),
+        # The table knows of no song with so few notes.
+        confidence=float(confidence) * min(1.0, len(events) / _LEAST_EVENTS) ** 2,
         tempo_bpm=float(60 / np.median([own.period for own in chosen])),
         alternatives_bpm=_alternatives(pieces, chosen),
         log_probability=score,
         fits_onsets=len(events) < max(_LEAST_EVENTS, _SPARSE * duration_seconds)
         or on_grid_nats(events, beats) > _ON_GRID_NATS,
     )
-
-
-def on_grid_nats(events: SungEvents, beats: Floats) -> float:
-    """Tell how strongly onsets keep to the eighths or to the sixteenths of beats.
-
-    Args:
-        events: Where notes begin; at least one.
-        beats: Seconds, increasing; at least two.
-
-    Returns:
-        Rayleigh's statistic, the number of onsets times the square of their mean vector, strong
-        ones counted more; onsets at random exceed x with a probability of about exp(-x).
-    """
-    weights = events.strength + 1e-3
-    places = np.interp(events.seconds, beats, np.arange(len(beats)))
-    turns = np.exp(2j * np.pi * np.array([[2.0], [4.0]]) * places)
-    return float(np.square(np.abs(turns @ weights)).max() / np.square(weights).sum())
 
 
 def pulse_at(

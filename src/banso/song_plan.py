@@ -87,10 +87,14 @@ class SongPlan:
     voice_fits_beats: bool
 
     @property
+    def beats_are_a_guess(self) -> bool:
+        """Whether other beats are about as likely."""
+        return not self.beats_are_fixed and self.tempo_confidence < SURE_OF_BEATS
+
+    @property
     def sure_of_beats(self) -> bool:
         """Whether a band should play on these beats, rather than follow the sung onsets."""
-        sure = self.beats_are_fixed or self.tempo_confidence >= SURE_OF_BEATS
-        return sure or self.voice_fits_beats
+        return self.voice_fits_beats or not self.beats_are_a_guess
 
     @property
     def obeyed(self) -> LeadSheet:

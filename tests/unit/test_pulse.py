@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from banso import features
-from banso.onsets import SungEvents, find_events
-from banso.pulse import find_pulse, on_grid_nats, pulse_at
+from banso.onsets import SungEvents, find_events, on_grid_nats
+from banso.pulse import find_pulse, pulse_at
 from banso.pulse_candidates import find_candidates
 from conftest import sing
 

@@ -16,14 +16,12 @@ from banso.runtime.codecs import (
     CODEC_ENCODER_FILE,
     CODEC_ENVELOPE_FILE,
     CODEC_RENDERER_FILE,
-    ChunkedDecoder,
     OnnxCodec,
     OnnxWaveformCodec,
-    ParameterStream,
-    WaveformStream,
 )
 from banso.runtime.networks import CONTEXT_NAMES, OnnxDenoiser
 from banso.runtime.session import Array, Session
+from banso.runtime.streams import ChunkedDecoder, ParameterStream, WaveformStream
 
 __all__ = [
     "CODEC_DECODER_FILE",

@@ -6,25 +6,27 @@ goes from one to the other in one graph, as public VAEs do.
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 
 from banso.bundle import Bundle
 from banso.codec.analysis import analyze
 from banso.codec.envelope import (
-    NUM_ENVELOPE,
-    Envelope,
     EnvelopeFilter,
     measure_envelope,
     missing_levels,
 )
 from banso.codec.gains import NUM_GAINS
-from banso.codec.parameters import NUM_PARAMETERS, Parameters
 from banso.codec.synthesis import Synthesizer
 from banso.config import DetailConfig
 from banso.errors import BundleError
 from banso.runtime.session import Array, Session
+from banso.runtime.streams import (
+    ChunkedDecoder,
+    DetailSource,
+    ParameterStream,
+    WaveformStream,
+)
 
 CODEC_ENCODER_FILE = "codec_encoder.onnx"
 CODEC_DECODER_FILE = "codec_decoder.onnx"
@@ -36,53 +38,6 @@ CODEC_DETAIL_ENCODER_FILE = "codec_detail_encoder.onnx"
 # Long pieces would only cost memory. A frame of synthesis takes about 100 kB, a frame inside a
 # decoder that works on samples about 10 MB.
 _PARAMETER_PIECE, _WAVEFORM_PIECE = 256, 48
-# So much of synthesis fits the processor's cache: 15 % faster than whole pieces.
-_PLAYED_PIECE = 64
-
-
-class ChunkedDecoder:
-    """Runs a decoder over latents that arrive in pieces; the seams are exact.
-
-    A frame is decoded once its neighbours on both sides are there, as many as it depends on, so
-    pieces decode to the same as the whole.
-
-    Args:
-        decode: Maps latents [frames, channels] to rows, `rows_per_frame` to each frame.
-        context_frames: How far to each side a decoded frame depends on latents.
-        piece_frames: The most that is decoded at once, context aside.
-        rows_per_frame: For example 1 for parameters, the hop length for samples.
-    """
-
-    def __init__(
-        self,
-        decode: Callable[[Array], Array],
-        context_frames: int,
-        piece_frames: int,
-        rows_per_frame: int = 1,
-    ) -> None:
-        self._decode, self._context = decode, context_frames
-        self._piece, self._ratio = piece_frames, rows_per_frame
-        self._held: Array | None = None
-        self._done = 0  # of the frames held, those already given out
-
-    def add(self, latents: Array) -> list[Array]:
-        """Take the next latents [frames, channels]; return what can be decoded, in pieces."""
-        self._held = latents if self._held is None else np.concatenate([self._held, latents])
-        return self._up_to(len(self._held) - self._context)
-
-    def finish(self) -> list[Array]:
-        """Decode the rest, in pieces."""
-        return [] if self._held is None else self._up_to(len(self._held))
-
-    def _up_to(self, end: int) -> list[Array]:
-        pieces: list[Array] = []
-        while self._held is not None and self._done < end:
-            stop = min(end, self._done + self._piece)
-            rows = self._decode(self._held[: stop + self._context])
-            pieces.append(rows[self._done * self._ratio : stop * self._ratio])
-            forget = max(0, stop - self._context)
-            self._held, self._done, end = self._held[forget:], stop - forget, end - forget
-        return pieces
 
 
 class _BundleCodec(ABC):
@@ -136,7 +91,7 @@ class _BundleCodec(ABC):
         """
 
     @abstractmethod
-    def decode_stream(self, *, tuning_cents: float = 0.0) -> "ParameterStream | WaveformStream":
+    def decode_stream(self, *, tuning_cents: float = 0.0) -> ParameterStream | WaveformStream:
         """Begin to decode a song, some cents above A4 = 440 Hz if the codec can."""
 
     def roundtrip(self, waveform: Array) -> Array:
@@ -280,7 +235,7 @@ class OnnxCodec(_BundleCodec):
             rows.append(self._renderer.run(parameters=parameters[None])["gains"][0])
         return np.concatenate(rows, axis=1) if len(rows) > 1 else parameters
 
-    def decode_stream(self, seed: int = 0, *, tuning_cents: float = 0.0) -> "ParameterStream":
+    def decode_stream(self, seed: int = 0, *, tuning_cents: float = 0.0) -> ParameterStream:
         """Begin to decode a song.
 
         Args:
@@ -314,78 +269,6 @@ def _settings(config: DetailConfig | None) -> DetailConfig:
     return config
 
 
-class DetailSource:
-    """Draws detail from a unit Gaussian; in pieces the same as at once.
-
-    Args:
-        num_channels: Numbers of a frame.
-        seed: Decides them.
-    """
-
-    def __init__(self, num_channels: int = 0, seed: int = 0) -> None:
-        self._width, self._random = num_channels, np.random.default_rng((seed, 1))
-
-    def beside(self, latents: Array, detail: Array | None = None) -> Array:
-        """Put detail beside latents [frames, channels]; None draws it."""
-        if detail is None:
-            detail = self._random.standard_normal((len(latents), self._width), dtype=np.float32)
-        return np.concatenate([latents, detail], axis=1)
-
-
-class ParameterStream:
-    """Latents to sound, piece by piece, by way of packed parameters.
-
-    Args:
-        decoder: Latents to packed parameters, with or without envelope and gains beside them.
-        synthesizer: Plays them.
-        shaper: Gives what is played the envelope beside the parameters; None if there is none.
-        detail: Draws what the envelope has besides what latents tell.
-    """
-
-    def __init__(
-        self,
-        decoder: ChunkedDecoder,
-        synthesizer: Synthesizer,
-        shaper: EnvelopeFilter | None = None,
-        detail: DetailSource | None = None,
-    ) -> None:
-        self._decoder, self._synthesizer, self._shaper = decoder, synthesizer, shaper
-        self._detail = detail or DetailSource()
-
-    def add(self, latents: Array, detail: Array | None = None) -> Array:
-        """Take the next latents, return what is ready, [2, samples], possibly none.
-
-        Args:
-            latents: [frames, channels].
-            detail: Of these frames [frames, detail channels]; None draws it.
-        """
-        return self._play(self._decoder.add(self._detail.beside(latents, detail)))
-
-    def finish(self) -> Array:
-        """Return the rest, [2, samples]."""
-        played = self._play(self._decoder.finish())
-        if self._shaper is None:
-            return played
-        return np.concatenate([played, self._shaper.finish()], axis=1)
-
-    def _play(self, pieces: list[Array]) -> Array:
-        played = [np.zeros((2, 0), dtype=np.float32)]
-        for piece in pieces:
-            for start in range(0, len(piece), _PLAYED_PIECE):
-                played.append(self._played(piece[start : start + _PLAYED_PIECE]))
-        return np.concatenate(played, axis=1)
-
-    def _played(self, rows: Array) -> Array:
-        """Sound of some frames, as far as it is ready."""
-        width = 0 if self._shaper is None else NUM_ENVELOPE
-        packed, envelope, gains = np.split(rows, [NUM_PARAMETERS, NUM_PARAMETERS + width], axis=1)
-        parameters = Parameters.from_array(packed)
-        sound = self._synthesizer.add(parameters, gains if gains.size else None)
-        if self._shaper is None:
-            return sound
-        return self._shaper.add(sound, Envelope.from_array(envelope))
-
-
 class OnnxWaveformCodec(_BundleCodec):
     """A codec whose graphs hold waveform and latents on both sides, such as a public VAE's.
 
@@ -409,33 +292,10 @@ class OnnxWaveformCodec(_BundleCodec):
         waveform: Array = self._decoder.run(latents=latents[None])["waveform"][0]
         return waveform.T
 
-    def decode_stream(self, *, tuning_cents: float = 0.0) -> "WaveformStream":
+    def decode_stream(self, *, tuning_cents: float = 0.0) -> WaveformStream:
         """Begin to decode a song; its tuning is in the latents and stays as it is."""
         return WaveformStream(
             ChunkedDecoder(
                 self.decode_waveform, self._context_frames, _WAVEFORM_PIECE, self.hop_length
             )
         )
-
-
-class WaveformStream:
-    """Latents to sound, piece by piece, by a decoder that gives samples.
-
-    Args:
-        decoder: Latents to samples, time first.
-    """
-
-    def __init__(self, decoder: ChunkedDecoder) -> None:
-        self._decoder = decoder
-
-    def add(self, latents: Array) -> Array:
-        """Take [frames, channels], return what is ready, [2, samples], possibly none."""
-        return self._joined(self._decoder.add(latents))
-
-    def finish(self) -> Array:
-        """Return the rest, [2, samples]."""
-        return self._joined(self._decoder.finish())
-
-    @staticmethod
-    def _joined(pieces: list[Array]) -> Array:
-        return np.concatenate([np.zeros((0, 2), np.float32), *pieces]).T
