@@ -93,7 +93,7 @@ def best_path(evidence: Floats, start: Floats, moves: Sequence[Moves], places: I
         score[-1] = np.where(grows, stay[-2], stay[-1])
         score += evidence[unit]
     path = [int(score.argmax())]
-    for row in back[:0:-1].reshape(num_units - 1, -1):
+    for row in back.reshape(num_units, -1)[:0:-1]:
         path.append(int(row[path[-1]]))
     return np.array([place % num_states for place in reversed(path)], dtype=np.int64)
 

@@ -153,3 +153,16 @@ def test_the_report_shows_the_codec_drawing_and_without(detailed, tmp_path, monk
 def test_there_is_no_detail_without_an_envelope(plain, checkpoint, tmp_path):
     with pytest.raises(BundleError, match="has no envelope"):
         add_detail(plain, checkpoint, tmp_path / "x")
+
+
+def test_the_shipped_codec_keeps_what_latents_do_not_tell():
+    codec, waveform = runtime.load_codec(load_bundle()), music()
+    wanted = e.measure_envelope(waveform).mid[4:-4]
+    audible = wanted > wanted.max() - 60
+
+    def off(samples):
+        return np.abs(e.measure_envelope(samples).mid[4:-4] - wanted)[audible].mean()
+
+    own, drawn = (off(codec.roundtrip(waveform, own_detail=choice)) for choice in (True, False))
+    assert codec.num_detail_channels == 48
+    assert own < drawn - 0.3
