@@ -23,6 +23,11 @@ _VOICED_SOON = 10  # a consonant's burst comes up to so many fine steps before i
 _HIGH_BAND = 0.5  # weight of hiss, which consonants have and breaths too
 _APART_SECONDS = 0.09  # a change of pitch this close to a burst is the same event
 _LONGEST_SECONDS = 2.0
+# Nats that onsets at random reach on a given grid with a probability of 0.0003: the best of some
+# hundred grids has half as many more.
+_ON_GRID_NATS = 8.0
+# How late sung onsets are found on the true beats of 51 rendered songs, median.
+_USUALLY_LATE_SECONDS = 0.007
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,21 +73,30 @@ def find_events(rows: NDArray[np.float32], frame_rate: float) -> SungEvents:
     return _with_pitch(rows, every[order], strength, frame_rate)
 
 
-def on_grid_nats(events: SungEvents, beats: Floats) -> float:
-    """Tell how strongly onsets keep to the eighths or to the sixteenths of beats.
+def beside_grid(events: SungEvents, beats: Floats) -> tuple[bool, float]:
+    """Tell whether onsets keep to the eighths or sixteenths of beats, and how far beside them.
 
     Args:
-        events: Where notes begin; at least one.
-        beats: Seconds, increasing; at least two.
+        events: Where notes begin.
+        beats: Seconds, increasing.
 
     Returns:
-        Rayleigh's statistic, the number of onsets times the square of their mean vector, strong
-        ones counted more; onsets at random exceed x with a probability of about exp(-x).
+        Whether they do; and if so, by how many seconds the beats are to be moved, so that they are
+        on them, but for being as late as singers are.
     """
+    if len(beats) < 2 or not len(events):
+        return False, 0.0
+    # Strong ones count more, those that are changes of pitch alone next to nothing.
     weights = events.strength + 1e-3
     places = np.interp(events.seconds, beats, np.arange(len(beats)))
-    turns = np.exp(2j * np.pi * np.array([[2.0], [4.0]]) * places)
-    return float(np.square(np.abs(turns @ weights)).max() / np.square(weights).sum())
+    levels = np.array([2.0, 4.0])
+    vectors = np.exp(2j * np.pi * levels[:, None] * places) @ weights
+    best = int(np.abs(vectors).argmax())
+    # Rayleigh's statistic, the number of onsets times the square of their mean vector.
+    if np.square(np.abs(vectors[best])) / np.square(weights).sum() < _ON_GRID_NATS:
+        return False, 0.0
+    late = float(np.angle(vectors[best]) / (2 * np.pi * levels[best]))
+    return True, late * float(np.median(np.diff(beats))) - _USUALLY_LATE_SECONDS
 
 
 def _bursts(rows: NDArray[np.float32]) -> tuple[NDArray[np.int64], Floats]:

@@ -13,13 +13,13 @@ References:
     probability of onsets at metrical positions).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from banso.onsets import SungEvents, on_grid_nats
+from banso.onsets import SungEvents, beside_grid
 from banso.pulse_candidates import (
     BINS_PER_BEAT,
     FASTEST_BPM,
@@ -57,9 +57,6 @@ _LEAST_EVENTS = 12
 _FEWEST_EVENTS = 4
 # Onsets a second below which a voice is too sparse for a band to clash with it.
 _SPARSE = 1.25
-# Nats that onsets at random reach on a given grid with a probability of 0.0003: the best of some
-# hundred grids has half as many more.
-_ON_GRID_NATS = 8.0
 _TOP_HYPOTHESES = 24
 # Readings of one piece that are followed through the song, for each that is wanted.
 _TRIED = 3
@@ -186,10 +183,14 @@ def _pulse_of(
     events: SungEvents, pieces: list[tuple[float, list[_Hypothesis]]],
     chosen: list[_Hypothesis], score: float, duration_seconds: float,
 ) -> Pulse:  # fmt: skip
-    beats, places = _grid([centre for centre, _ in pieces], chosen, duration_seconds)
+    centres = [centre for centre, _ in pieces]
     confidence = np.mean(
         [_agreement(options, own) for (_, options), own in zip(pieces, chosen, strict=True)]
     )
+    # The table tells where beats are to a part of a sixteenth only, and less where it doubts.
+    keeps, off = beside_grid(events, _grid(centres, chosen, duration_seconds)[0])
+    chosen = [replace(own, downbeat=own.downbeat + off) for own in chosen]
+    beats, places = _grid(centres, chosen, duration_seconds)
     return Pulse(
         beats=beats,
         downbeats=beats[places % chosen[0].beats_per_bar == 0],
@@ -198,8 +199,7 @@ def _pulse_of(
         tempo_bpm=float(60 / np.median([own.period for own in chosen])),
         alternatives_bpm=_alternatives(pieces, chosen),
         log_probability=score,
-        fits_onsets=len(events) < max(_LEAST_EVENTS, _SPARSE * duration_seconds)
-        or on_grid_nats(events, beats) > _ON_GRID_NATS,
+        fits_onsets=keeps or len(events) < max(_LEAST_EVENTS, _SPARSE * duration_seconds),
     )
 
 
@@ -231,6 +231,8 @@ def pulse_at(
         place = (best + (sides[1] - sides[0]) / max(near[best], 1e-12)) / BINS_PER_BEAT
         phases = [own.reshape(-1, BINS_PER_BEAT).sum(axis=0) for own in sums]
         confidence = float(np.sum(phases, axis=0)[best % BINS_PER_BEAT])
+        steps = np.arange(np.ceil(duration_seconds / period) + 2) - 1
+        place += beside_grid(events, (place + steps) * period)[1] / period
     first = np.ceil(-place)
     count = int(np.ceil(duration_seconds / period - (first + place) - 1e-9))
     places = first + np.arange(max(0, count))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from banso import features
-from banso.onsets import SungEvents, find_events, on_grid_nats
+from banso.onsets import SungEvents, beside_grid, find_events
 from banso.pulse import find_pulse, pulse_at
 from banso.pulse_candidates import find_candidates
 from conftest import sing
@@ -144,11 +144,26 @@ def test_a_band_may_play_on_a_pulse_that_the_onsets_keep_to():
     assert pulse.fits_onsets
     # The off-beats are wrong as beats, but a band on them is in time with the voice.
     late = pulse.beats + 15 / pulse.tempo_bpm
-    assert on_grid_nats(events, late) == pytest.approx(on_grid_nats(events, pulse.beats), rel=0.2)
+    assert beside_grid(events, late) == (True, pytest.approx(0, abs=0.01))
     rng = np.random.default_rng(2)
     free = np.sort(rng.uniform(0, duration, len(events)))
     loose = SungEvents(free, free + 0.1, events.pitch, events.strength)
-    assert on_grid_nats(loose, pulse.beats) < 8 < on_grid_nats(events, pulse.beats)
+    assert beside_grid(loose, pulse.beats) == (False, 0)
+    assert beside_grid(first_notes(0), pulse.beats) == (False, 0)
+    assert beside_grid(events, pulse.beats[:1]) == (False, 0)
+
+
+@pytest.mark.parametrize("off", [-0.04, 0.03, 0.06])
+def test_beats_beside_the_onsets_are_put_right(off):
+    events = tune(90, jitter=0.005)
+    beats = np.arange(0.9, events.seconds[-1], 60 / 90) + off
+    keeps, move = beside_grid(events, beats)
+    assert keeps
+    # As late as singers are.
+    assert off + move == pytest.approx(-0.007, abs=0.002)
+    given = pulse_at(events, events.seconds[-1] + 1, 90)
+    places = (given.beats - 0.9 + 0.007) * 90 / 15
+    assert np.abs(places - np.rint(places)).max() < 0.05
 
 
 def test_notes_at_random_are_less_sure_than_a_tune():
