@@ -73,8 +73,8 @@ def best_path(evidence: Floats, start: Floats, moves: Sequence[Moves], places: I
     num_units, num_states = evidence.shape
     score = np.full((NUM_AGES, num_states), -np.inf)
     score[0] = start + evidence[0]
-    # Age and state that each comes from, as one number.
-    back = np.zeros((num_units, NUM_AGES, num_states), np.int64)
+    # Age and state that each comes from, as one small number: songs may last for hours.
+    back = np.zeros((num_units, NUM_AGES, num_states), np.int16)
     ages, roots = np.arange(NUM_AGES)[:, None], np.arange(num_states) % _NUM_ROOTS
     for unit in range(1, num_units):
         move = moves[places[unit]]
@@ -103,7 +103,6 @@ def state_beliefs(evidence: Floats, start: Floats, moves: Sequence[Moves], place
     seen = np.exp(evidence - evidence.max(axis=1, keepdims=True)) + 1e-300
     steps = [Moves(np.exp(move.away), np.exp(move.on), np.exp(move.leave)) for move in moves]
     forward = np.zeros((len(seen), NUM_AGES, evidence.shape[1]))
-    backward = np.ones_like(forward)
     forward[0, 0] = seen[0] * np.exp(start)
     forward[0] /= forward[0].sum()
     for unit in range(1, len(seen)):
@@ -114,13 +113,15 @@ def state_beliefs(evidence: Floats, start: Floats, moves: Sequence[Moves], place
         now[-1] += stay[-1]
         now *= seen[unit]
         now /= now.sum()
+    beliefs, backward = np.zeros_like(seen), np.ones(forward.shape[1:])
+    beliefs[-1] = forward[-1].sum(axis=0)
     for unit in range(len(seen) - 2, -1, -1):
-        step, after = steps[places[unit + 1]], backward[unit + 1] * seen[unit + 1]
+        step, after = steps[places[unit + 1]], backward * seen[unit + 1]
         older = _by_root(np.concatenate([after[1:], after[-1:]]))
         stay = _from_root((step.on @ older[..., None])[..., 0])
-        backward[unit] = step.leave[:, None] * (step.away @ after[0]) + stay
-        backward[unit] /= backward[unit].sum()
-    beliefs = (forward * backward).sum(axis=1)
+        backward = step.leave[:, None] * (step.away @ after[0]) + stay
+        backward /= backward.sum()
+        beliefs[unit] = (forward[unit] * backward).sum(axis=0)
     return np.asarray(beliefs / beliefs.sum(axis=1, keepdims=True))
 
 
