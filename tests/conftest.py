@@ -1,6 +1,7 @@
 """Fixtures that any test may use: synthetic singing, and an accompanist without a bundle."""
 
 import os
+import shutil
 from pathlib import Path
 
 # Small arrays gain nothing from threads, and the machine may be busy.
@@ -149,3 +150,27 @@ def make_client(make_app):
     yield make
     for client in clients:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory):
+    """A bundle of the tiny networks and how closely it agrees with them.
+
+    Made once: tracing the graphs takes half a minute.
+    """
+    from banso.bundle import Manifest
+    from banso.train.export import export_bundle
+    from tiny_networks import tiny_networks
+
+    facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
+    return export_bundle(*tiny_networks(), tmp_path_factory.mktemp("tiny") / "bundle", facts)
+
+
+@pytest.fixture(scope="module")
+def tiny_bundle(tiny_export, tmp_path_factory):
+    """The same bundle in a folder of a module's own."""
+    from banso.bundle import load_bundle
+
+    folder = tmp_path_factory.mktemp("own") / "bundle"
+    shutil.copytree(tiny_export[0].folder, folder)
+    return load_bundle(folder)

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from banso import runtime  # noqa: E402
-from banso.bundle import Manifest, load_bundle  # noqa: E402
+from banso.bundle import load_bundle  # noqa: E402
 from banso.codec import envelope as e  # noqa: E402
 from banso.codec.parameters import HOP_LENGTH, NUM_PARAMETERS, SAMPLE_RATE  # noqa: E402
 from banso.config import DetailConfig, EnvelopeConfig, Experiment  # noqa: E402
@@ -16,11 +16,11 @@ from banso.eval.codecs import Clip  # noqa: E402
 from banso.train.detail import DetailModule  # noqa: E402
 from banso.train.detail_export import add_detail  # noqa: E402
 from banso.train.envelope_export import add_envelope  # noqa: E402
-from banso.train.export import export_bundle, relative_error  # noqa: E402
+from banso.train.export import relative_error  # noqa: E402
 from banso.train.loop import save_weights  # noqa: E402
 from banso.train.module import CodecModule  # noqa: E402
 from banso.train.quantize import quantize_bundle  # noqa: E402
-from tiny_networks import latents, played, tiny_networks  # noqa: E402
+from tiny_networks import latents, played  # noqa: E402
 
 pytestmark = pytest.mark.lab
 
@@ -31,9 +31,8 @@ CONFIG = DetailConfig(num_channels=400, dim=24, layers=2, encoder_dim=24, encode
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
-    return export_bundle(*tiny_networks(), tmp_path_factory.mktemp("plain") / "bundle", facts)[0]
+def plain(tiny_bundle):
+    return tiny_bundle
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from banso import runtime  # noqa: E402
-from banso.bundle import Manifest, load_bundle  # noqa: E402
+from banso.bundle import load_bundle  # noqa: E402
 from banso.codec import envelope as e  # noqa: E402
 from banso.codec.parameters import HOP_LENGTH  # noqa: E402
 from banso.config import (  # noqa: E402
@@ -21,7 +21,7 @@ from banso.eval import bundles  # noqa: E402
 from banso.eval.codecs import Clip  # noqa: E402
 from banso.model.renderer import RendererNetwork  # noqa: E402
 from banso.train.envelope_export import add_envelope  # noqa: E402
-from banso.train.export import export_bundle, relative_error  # noqa: E402
+from banso.train.export import relative_error  # noqa: E402
 from banso.train.loop import save_weights  # noqa: E402
 from banso.train.module import CodecModule  # noqa: E402
 from banso.train.quantize import quantize_bundle  # noqa: E402
@@ -36,9 +36,8 @@ CONFIG = EnvelopeConfig(dim=32, layers=2)
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
-    return export_bundle(*tiny_networks(), tmp_path_factory.mktemp("plain") / "bundle", facts)[0]
+def plain(tiny_bundle):
+    return tiny_bundle
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import make_goldens  # noqa: E402
 
 from banso import runtime  # noqa: E402
-from banso.bundle import Manifest, load_bundle, write_bundle  # noqa: E402
+from banso.bundle import load_bundle, write_bundle  # noqa: E402
 from banso.codec.parameters import HOP_LENGTH, Parameters  # noqa: E402
 from banso.codec.synthesis import synthesize  # noqa: E402
 from banso.errors import ConfigError  # noqa: E402
 from banso.train import loop  # noqa: E402
-from banso.train.export import export_bundle, measure_parity, rounded  # noqa: E402
+from banso.train.export import measure_parity, rounded  # noqa: E402
 from tiny_networks import CODEC, DENOISER, tiny_networks  # noqa: E402
 
 pytestmark = pytest.mark.lab
@@ -48,12 +48,9 @@ def networks():
 
 
 @pytest.fixture(scope="module")
-def exported(networks, tmp_path_factory):
-    facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
-    folder = tmp_path_factory.mktemp("tiny") / "bundle"
-    bundle, parity = export_bundle(*networks, folder, facts)
-    assert parity.worst < ONNX_TOLERANCE
-    return bundle
+def exported(tiny_export, tiny_bundle):
+    assert tiny_export[1].worst < ONNX_TOLERANCE
+    return tiny_bundle
 
 
 def test_torch_says_what_it_said(goldens):

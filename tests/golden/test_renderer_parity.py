@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from banso import runtime  # noqa: E402
-from banso.bundle import Manifest, load_bundle  # noqa: E402
+from banso.bundle import load_bundle  # noqa: E402
 from banso.codec import gains as g  # noqa: E402
 from banso.codec.parameters import HOP_LENGTH, NUM_PARAMETERS, Parameters  # noqa: E402
 from banso.codec.synthesis import Synthesizer, synthesize  # noqa: E402
@@ -17,9 +17,9 @@ from banso.errors import BundleError  # noqa: E402
 from banso.eval import bundles  # noqa: E402
 from banso.eval.codecs import Clip  # noqa: E402
 from banso.model.renderer import RendererNetwork  # noqa: E402
-from banso.train.export import export_bundle, rounded  # noqa: E402
+from banso.train.export import rounded  # noqa: E402
 from banso.train.renderer_export import add_renderer, renderer_parity  # noqa: E402
-from tiny_networks import latents, played, tiny_networks  # noqa: E402
+from tiny_networks import latents, played  # noqa: E402
 
 pytestmark = pytest.mark.lab
 
@@ -37,9 +37,8 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
-    return export_bundle(*tiny_networks(), tmp_path_factory.mktemp("plain") / "bundle", facts)[0]
+def plain(tiny_bundle):
+    return tiny_bundle
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 from banso import runtime
-from banso.bundle import Manifest, load_bundle
+from banso.bundle import load_bundle
 from banso.cli import app
 from banso.codec.parameters import NUM_PARAMETERS
 from banso.conditioning import NUM_CONDITIONS
@@ -16,10 +16,8 @@ from banso.errors import BundleError
 from banso.runtime.session import Session
 from banso.train import loop, quantize
 from banso.train.bundle_weights import read_weights
-from banso.train.export import export_bundle
 from banso.train.graphs import with_half_weights
 from banso.train.quantize import quantize_bundle, quantize_graph, to_integers
-from tiny_networks import tiny_networks
 
 pytestmark = pytest.mark.lab
 
@@ -27,10 +25,8 @@ FIRST, SECOND = "layers.1.weight_transposed", "layers.2.weight_transposed"
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny") / "bundle"
-    facts = Manifest(name="tiny", licence="CC0-1.0", created_from="test", styles=("pop",))
-    return export_bundle(*tiny_networks(), folder, facts)[0]
+def exported(tiny_bundle):
+    return tiny_bundle
 
 
 @pytest.fixture
