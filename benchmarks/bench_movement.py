@@ -19,6 +19,7 @@ from records import append_record, commit
 
 from banso.audio import Audio
 from banso.bundle import load_bundle
+from banso.eval.fidelity import mid_side_mel
 from banso.eval.sets import load_items
 from banso.options import GenerationOptions
 from banso.pipeline import Accompanist
@@ -31,10 +32,7 @@ _RANGE_DB = 60.0
 def movement(samples: NDArray[np.float32], sample_rate: int) -> dict[str, list[float]]:
     """Median and mean change of level, dB, of mid and of side of a waveform [2, samples]."""
     found = {}
-    for name, signal in (("mid", samples[0] + samples[1]), ("side", samples[0] - samples[1])):
-        power = librosa.feature.melspectrogram(
-            y=signal, sr=sample_rate, n_fft=2048, hop_length=512, n_mels=80, fmax=16_000
-        )
+    for name, power in zip(("mid", "side"), mid_side_mel(samples, sample_rate), strict=True):
         level = librosa.power_to_db(power, ref=np.max, top_db=None)
         audible = (level[:, 1:] > -_RANGE_DB) & (level[:, :-1] > -_RANGE_DB)
         change = np.abs(np.diff(level, axis=1))[audible]

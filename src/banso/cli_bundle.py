@@ -17,6 +17,9 @@ bundle_app = typer.Typer(help="Look into, check and make model bundles.", no_arg
 BundleArgument = Annotated[
     Path | None, typer.Argument(help="Folder of the bundle; the one inside banso by default.")
 ]
+BundleOption = Annotated[
+    Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing results.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the bundle to write.")]
 
@@ -49,9 +52,7 @@ def verify(bundle: BundleArgument = None) -> None:
 def roundtrip(
     recording: Annotated[Path, typer.Argument(metavar="AUDIO", help="Any recording.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="Where to write the result.")],
-    bundle: Annotated[
-        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
-    ] = None,
+    bundle: BundleOption = None,
     force: ForceOption = False,
 ) -> None:
     """Encode and decode a recording: what the codec alone makes of it."""
@@ -129,9 +130,7 @@ def add_renderer(
         Path, typer.Argument(help="Checkpoint of `banso train renderer` for the bundle's codec.")
     ],
     out: OutOption,
-    bundle: Annotated[
-        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
-    ] = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Write a bundle again with a renderer for its codec."""
     with reporting_errors():
@@ -150,9 +149,7 @@ def add_envelope(
         typer.Argument(help="Checkpoint of `banso train codec` that knows the codec's envelopes."),
     ],
     out: OutOption,
-    bundle: Annotated[
-        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
-    ] = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Write a bundle again with what hears, in latents, how loud each band is to be."""
     with reporting_errors():
@@ -171,9 +168,7 @@ def add_detail(
         typer.Argument(help="Checkpoint of `banso train detail` for its codec and envelope."),
     ],
     out: OutOption,
-    bundle: Annotated[
-        Path | None, typer.Option(help="Folder of the bundle; the one inside banso by default.")
-    ] = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Write a bundle again with the detail that its codec's envelope lacks."""
     with reporting_errors():
@@ -187,9 +182,7 @@ def add_detail(
 
 @bundle_app.command(name="quantize", no_args_is_help=True)
 def quantize(
-    bundle: Annotated[
-        Path | None, typer.Argument(help="Folder of the bundle; the one inside banso by default.")
-    ] = None,
+    bundle: BundleArgument = None,
     *,
     out: OutOption,
 ) -> None:

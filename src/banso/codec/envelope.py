@@ -93,6 +93,11 @@ def measure_envelope(waveform: Array) -> Envelope:
     return Envelope(to_db(mid), to_db(side.mean(axis=1)))
 
 
+def loudest_level(packed: NDArray[np.floating]) -> float:
+    """Highest level of the mid signal in packed envelopes [frames, NUM_ENVELOPE], dB."""
+    return float(packed[:, : ENVELOPE_SIZES[0]].max())
+
+
 def missing_levels(wanted: Array, read: Array) -> Array:
     """What one envelope has and another lacks, as far as it can be heard.
 
@@ -103,7 +108,7 @@ def missing_levels(wanted: Array, read: Array) -> Array:
     Returns:
         [frames, NUM_ENVELOPE], dB.
     """
-    floor = wanted[:, : ENVELOPE_SIZES[0]].max() - RANGE_DB
+    floor = np.float32(loudest_level(wanted) - RANGE_DB)
     return np.asarray(np.maximum(wanted, floor) - np.maximum(read, floor), dtype=np.float32)
 
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from banso import conditioning as c
 from banso import features
 from banso.codec import parameters as p
-from banso.codec.envelope import ENVELOPE_SIZES
+from banso.codec.envelope import loudest_level
 from banso.config import TrainConfig
 from banso.data.cache import Example
 
@@ -131,9 +131,7 @@ class CropDataset(Dataset[Batch]):
 
 def _loudest(example: Example) -> float:
     """Highest level of the mid signal in an example, dB above silence; out of reach if unknown."""
-    if example.envelope is None:
-        return _NEVER_REACHED_DB
-    return float(example.envelope[:, : ENVELOPE_SIZES[0]].max())
+    return _NEVER_REACHED_DB if example.envelope is None else loudest_level(example.envelope)
 
 
 class Rows:

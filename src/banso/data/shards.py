@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from banso.codec import parameters as p
-from banso.codec.envelope import ENVELOPE_SIZES
+from banso.codec.envelope import loudest_level
 from banso.data.cache import load_example, save_example, save_vocals, vocals_path
 from banso.errors import DataError
 
@@ -188,7 +188,7 @@ def _rounded_levels(envelope: NDArray[np.floating]) -> Small:
     """Levels [frames, bands] in steps of `_LEVEL_STEP_DB`; what cannot be heard is all alike."""
     levels = envelope.astype(np.float32)
     measured = levels.any(axis=1, keepdims=True)
-    floor = max(0.0, float(levels[:, : ENVELOPE_SIZES[0]].max()) - _AUDIBLE_DB)
+    floor = max(0.0, loudest_level(levels) - _AUDIBLE_DB)
     audible = np.asarray(np.maximum(levels, floor) * measured, dtype=np.float32)
     return _rounded(audible / np.float32(_LEVEL_STEP_DB))
 

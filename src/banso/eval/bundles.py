@@ -1,5 +1,6 @@
 """Evaluate a bundle: on a set, on spoilt voices, on real voices, and its codec beside Opus."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -155,13 +156,15 @@ def evaluate_codec(
         DataError: If neither bands nor stems are given, or a folder does not hold them.
     """
     opened = load_bundle(bundle)
-    roundtrips = {"banso": _roundtrip(load_codec(opened))}
+    whole = load_codec(opened)
+    roundtrips = {"banso": _roundtrip(whole)}
     if opened.has(CODEC_RENDERER_FILE):
         roundtrips["banso, renderer off"] = _roundtrip(load_codec(opened, renderer=False))
     if opened.has(CODEC_ENVELOPE_FILE):
         roundtrips["banso, envelope off"] = _roundtrip(load_codec(opened, envelope=False))
-    if opened.has(CODEC_DETAIL_FILE):
-        roundtrips["banso, detail drawn"] = _roundtrip(_DrawingCodec(opened))
+    if opened.has(CODEC_DETAIL_FILE) and isinstance(whole, OnnxCodec):
+        drawing = functools.partial(whole.roundtrip, own_detail=False)
+        roundtrips["banso, detail drawn"] = _roundtrip(whole, drawing)
         roundtrips["banso, detail off"] = _roundtrip(load_codec(opened, detail=False))
     clips = {
         "codec-bands": [] if data is None else band_clips(data, limit),
@@ -173,19 +176,18 @@ def evaluate_codec(
     return "\n".join(texts)
 
 
-class _DrawingCodec(OnnxCodec):
-    """Draws detail, as for a band that is made up, though a recording has its own."""
+def _roundtrip(codec: OnnxCodec | OnnxWaveformCodec, through: Roundtrip | None = None) -> Roundtrip:
+    """What maps a waveform [2, samples] at 44.1 kHz to what a codec makes of it.
 
-    def roundtrip(self, waveform: Array, *, own_detail: bool = False) -> Array:
-        return super().roundtrip(waveform, own_detail=own_detail)
-
-
-def _roundtrip(codec: OnnxCodec | OnnxWaveformCodec) -> Roundtrip:
-    """What maps a waveform [2, samples] at 44.1 kHz to what a codec makes of it."""
+    Args:
+        codec: Whose rate is to be kept to.
+        through: What maps a waveform at this rate; None for the codec's own round trip.
+    """
+    through = through or codec.roundtrip
 
     def roundtrip(samples: Array) -> Array:
         given = Audio(samples, STEM_RATE).resampled(codec.sample_rate)
-        restored = Audio(codec.roundtrip(given.samples), codec.sample_rate).resampled(STEM_RATE)
+        restored = Audio(through(given.samples), codec.sample_rate).resampled(STEM_RATE)
         return restored.samples[:, : samples.shape[1]]
 
     return roundtrip

@@ -63,8 +63,8 @@ def log_mel_distance(
         Both distances; 0 for identical recordings.
     """
     num_samples = min(a.shape[-1], b.shape[-1])
-    reference = _mid_side_mel(a[:, :num_samples], sample_rate)
-    other = _mid_side_mel(b[:, :num_samples], sample_rate)
+    reference = mid_side_mel(a[:, :num_samples], sample_rate)
+    other = mid_side_mel(b[:, :num_samples], sample_rate)
     floor = max(float(reference[0].max()), 1e-10) * 10 ** (floor_db / 10)
     distances = []
     for clean, changed in zip(reference, other, strict=True):
@@ -185,8 +185,13 @@ def _excess(
     )
 
 
-def _mid_side_mel(samples: Array, sample_rate: int) -> Array:
-    """Mel power of mid and side [2, n_mels, frames]."""
+def mid_side_mel(samples: Array, sample_rate: int) -> Array:
+    """Power of mid and side [2, 80, frames] in mel bands up to 16 kHz, every 512 samples.
+
+    Args:
+        samples: Waveform [channels, samples], one or two.
+        sample_rate: In Hz.
+    """
     stereo = np.broadcast_to(samples, (2, samples.shape[-1]))
     mid_side = np.stack([stereo[0] + stereo[1], stereo[0] - stereo[1]]) / 2
     mel = librosa.feature.melspectrogram(

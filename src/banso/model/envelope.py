@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from banso.codec import parameters as p
 from banso.codec.envelope import (
+    ENVELOPE_SIZES,
     NUM_ENVELOPE,
     RANGE_DB,
     SILENCE_DB,
@@ -114,3 +115,12 @@ def level_distance(
         return difference.mean()
     heard = ((found > floor) | (wanted > floor)).float()
     return (difference * heard).sum() / heard.sum().clamp(min=1)
+
+
+def mid_and_side_distance(
+    found: Tensor, wanted: Tensor, loudest: Tensor, *, audible_only: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The `level_distance` of the mid and of the side part of packed envelopes."""
+    parts = zip(found.split(ENVELOPE_SIZES, -1), wanted.split(ENVELOPE_SIZES, -1), strict=True)
+    mid, side = (level_distance(*part, loudest, audible_only=audible_only) for part in parts)
+    return mid, side

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch.export import Dim
 
 from banso import bundle as b
 from banso import runtime
+from banso.config import DetailConfig, EnvelopeConfig, RendererConfig
 from banso.errors import BundleError
 from banso.train.export import MAX_RELATIVE_ERROR, Array, Parity, exported_graph, relative_error
 from banso.train.graphs import described
@@ -17,7 +19,19 @@ from banso.train.graphs import described
 #: Examples of what a network takes, by tensor name [batch, frames, ...], for so many of both.
 Examples = Callable[[int, int], dict[str, Array]]
 
+CodecPart = RendererConfig | EnvelopeConfig | DetailConfig
+
 PARITY_FRAMES = (1, 16, 300)
+
+
+def with_network(
+    manifest: b.Manifest, kind: str, config: CodecPart, facts: dict[str, Any]
+) -> b.Manifest:
+    """Put settings of one of the codec's networks into a manifest, and facts of its training."""
+    changes: dict[str, Any] = {kind: config}
+    if facts:
+        changes["training"] = manifest.training | {kind: facts}
+    return dataclasses.replace(manifest, **changes)
 
 
 def add_graph(

@@ -6,7 +6,6 @@ What these make of all songs is heard once, before the first step; the rest is s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import numpy as np
@@ -15,14 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from banso.codec.envelope import ENVELOPE_SIZES, RANGE_DB, SILENCE_DB, missing_levels
+from banso.codec.envelope import (
+    ENVELOPE_SIZES,
+    NUM_ENVELOPE,
+    SILENCE_DB,
+    loudest_level,
+    missing_levels,
+)
 from banso.config import Experiment, TrainConfig, to_dict
 from banso.data.cache import Example
 from banso.data.dataset import Rows
 from banso.errors import DataError
 from banso.model.codec import CodecVAE
 from banso.model.detail import DetailNetwork
-from banso.model.envelope import EnvelopeNetwork, level_distance
+from banso.model.envelope import EnvelopeNetwork, mid_and_side_distance
 from banso.train.loop import (
     fit_module,
     load_checkpoint,
@@ -55,7 +60,7 @@ class Hearing:
     @property
     def loudest(self) -> float:
         """Level of the loudest place of the mid signal, dB above silence."""
-        return float(self.wanted[:, : ENVELOPE_SIZES[0]].max())
+        return loudest_level(self.wanted)
 
     @property
     def missing(self) -> NDArray[np.float32]:
@@ -119,12 +124,14 @@ def hear_all(songs: Sequence[Example], codec: CodecVAE, envelope: EnvelopeNetwor
     if not measured:
         raise DataError("no envelope was measured; run banso prepare cache --stretches")
     device = training_device()
-    return [_hear(song, codec.to(device), envelope.to(device)) for song in measured]
+    codec, envelope = codec.to(device), envelope.to(device)
+    return [_hear(song, codec, envelope, device) for song in measured]
 
 
 @torch.no_grad()
-def _hear(song: Example, codec: CodecVAE, envelope: EnvelopeNetwork) -> Hearing:
-    device = next(codec.parameters()).device
+def _hear(
+    song: Example, codec: CodecVAE, envelope: EnvelopeNetwork, device: torch.device
+) -> Hearing:
     parameters = torch.from_numpy(song.parameters.astype(np.float32))[None].to(device)
     latents = codec.encode(parameters)
     read = envelope(latents, codec.decode(latents)) - SILENCE_DB
@@ -157,14 +164,14 @@ class DetailCrops(Dataset[Batch]):
         self._loudest = torch.tensor([song.loudest for song in songs])
         self._rows = {
             name: Rows([getattr(song, name) for song in songs], device)
-            for name in ("latents", "read", "wanted")
+            for name in ("latents", "read", "wanted", "missing")
         }
 
     def __len__(self) -> int:
         return self._num_batches
 
     def __getitem__(self, index: int) -> Batch:
-        """Batch `index`: `latents`, `read`, `wanted` [batch, frames, ...], `loudest` [batch]."""
+        """Batch `index`: what a `Hearing` holds [batch, frames, ...], and `loudest` [batch]."""
         size, count = self._config.crop_frames, self._config.batch_size
         draw = torch.Generator().manual_seed(1_000_003 * self._config.seed + index)
         chosen = torch.randint(len(self._lengths), (count,), generator=draw)
@@ -186,21 +193,21 @@ class DetailModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Evidence bound of a batch, nats per level."""
         config = self.experiment.train
-        found = self.model(batch["latents"], _missing(batch))
+        found = self.model(batch["latents"], batch["missing"])
         mid, side = _errors(batch, found.missing_db)
         log = {"mid_db": mid, "side_db": side, "kl_nats_per_frame": found.kl}
         self.log_dict(log, prog_bar=True)
         nats = ENVELOPE_SIZES[0] * (mid + config.side_weight * side) / _NORMAL_DB
-        loss: Tensor = (nats + config.detail_kl_weight * found.kl) / sum(ENVELOPE_SIZES)
+        loss: Tensor = (nats + config.detail_kl_weight * found.kl) / NUM_ENVELOPE
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Errors on songs not trained on: without detail, with their own, with one drawn."""
         latents = batch["latents"]
-        own = self.model.encode(latents, _missing(batch))
+        own = self.model.encode(latents, batch["missing"])
         generator = torch.Generator().manual_seed(batch_idx)
         drawn = torch.randn(own.shape, generator=generator).to(own)
-        given: dict[str, Any] = {
+        given = {
             "without": torch.zeros_like(batch["read"]),
             "own": self.model.decode(latents, own),
             "drawn": self.model.decode(latents, drawn),
@@ -214,16 +221,7 @@ class DetailModule(L.LightningModule):
         return optimizer_of(self.model, self.experiment)
 
 
-def _missing(batch: Batch) -> Tensor:
-    floor = (batch["loudest"] - RANGE_DB)[:, None, None]
-    return torch.maximum(batch["wanted"], floor) - torch.maximum(batch["read"], floor)
-
-
 def _errors(batch: Batch, missing_db: Tensor) -> tuple[Tensor, Tensor]:
     """Mean absolute error of mid and of side, dB."""
-    found, split = batch["read"] + missing_db, ENVELOPE_SIZES[0]
-    mid, side = (
-        level_distance(found[..., part], batch["wanted"][..., part], batch["loudest"])
-        for part in (slice(0, split), slice(split, None))
-    )
-    return mid, side
+    found = batch["read"] + missing_db
+    return mid_and_side_distance(found, batch["wanted"], batch["loudest"])

@@ -1,6 +1,6 @@
 """A trained detail network into a bundle: two more ONNX graphs, and proof that they equal it."""
 
-import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +11,22 @@ from banso import runtime
 from banso.codec.envelope import NUM_ENVELOPE
 from banso.errors import BundleError
 from banso.model.detail import DetailNetwork
-from banso.train.codec_graphs import add_graph
+from banso.train.codec_graphs import add_graph, with_network
 from banso.train.detail import load_detail
 from banso.train.export import Array, Parity, rounded
 from banso.train.loop import load_settings
 
 
-class _Decoder(nn.Module):
-    """Latents and detail to what the envelope lacks."""
+class _Direction(nn.Module):
+    """One of the ways through a detail network, `encode` or `decode`."""
 
-    def __init__(self, network: DetailNetwork) -> None:
+    def __init__(self, network: DetailNetwork, way: str) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.way = network, way
 
-    def forward(self, latents: Tensor, detail: Tensor) -> Tensor:
-        return self.network.decode(latents, detail)
-
-
-class _Encoder(nn.Module):
-    """Latents and what the envelope lacks to detail."""
-
-    def __init__(self, network: DetailNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, latents: Tensor, missing: Tensor) -> Tensor:
-        return self.network.encode(latents, missing)
+    def forward(self, latents: Tensor, other: Tensor) -> Tensor:
+        out: Tensor = getattr(self.network, self.way)(latents, other)
+        return out
 
 
 def add_detail(bundle: b.Bundle, checkpoint: Path, out: Path) -> tuple[b.Bundle, Parity]:
@@ -57,30 +47,23 @@ def add_detail(bundle: b.Bundle, checkpoint: Path, out: Path) -> tuple[b.Bundle,
     if not bundle.has(runtime.CODEC_ENVELOPE_FILE):
         raise BundleError(f"bundle {bundle.name} has no envelope that detail could be added to")
     network, channels = rounded(load_detail(checkpoint)), bundle.manifest.latents.num_channels
-    facts = {"detail": {"minutes": load_settings(checkpoint).train.minutes}}
-    manifest = dataclasses.replace(
-        bundle.manifest, detail=network.config, training=bundle.manifest.training | facts
-    )
-
-    def decoded(batch: int, num_frames: int) -> dict[str, Array]:
-        shapes = {"latents": channels, "detail": network.config.num_channels}
-        return _noise(batch, num_frames, shapes)
-
-    def encoded(batch: int, num_frames: int) -> dict[str, Array]:
-        return _noise(batch, num_frames, {"latents": channels, "missing": NUM_ENVELOPE})
-
+    facts = {"minutes": load_settings(checkpoint).train.minutes}
+    manifest = with_network(bundle.manifest, "detail", network.config, facts)
+    detail, missing = ("detail", network.config.num_channels), ("missing", NUM_ENVELOPE)
     errors: dict[str, float] = {}
-    for file, graph, examples, output in (
-        (runtime.CODEC_DETAIL_FILE, _Decoder(network), decoded, "missing"),
-        (runtime.CODEC_DETAIL_ENCODER_FILE, _Encoder(network), encoded, "detail"),
+    for file, way, (given, width), (output, _) in (
+        (runtime.CODEC_DETAIL_FILE, "decode", detail, missing),
+        (runtime.CODEC_DETAIL_ENCODER_FILE, "encode", missing, detail),
     ):
-        bundle, parity = add_graph(manifest, bundle, out, file, graph.eval(), examples, output)
+        examples = functools.partial(_noise, {"latents": channels, given: width})
+        graph = _Direction(network, way).eval()
+        bundle, parity = add_graph(manifest, bundle, out, file, graph, examples, output)
         manifest = bundle.manifest
         errors |= parity.errors
     return bundle, Parity(errors)
 
 
-def _noise(batch: int, num_frames: int, widths: dict[str, int]) -> dict[str, Array]:
+def _noise(widths: dict[str, int], batch: int, num_frames: int) -> dict[str, Array]:
     random = np.random.default_rng(num_frames)
     return {
         name: random.standard_normal((batch, num_frames, width), dtype=np.float32)

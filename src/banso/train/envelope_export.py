@@ -1,6 +1,5 @@
 """A trained envelope network into a bundle: one more ONNX graph, and proof that it equals it."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from banso import bundle as b
 from banso import runtime
 from banso.codec.parameters import NUM_PARAMETERS
-from banso.train.codec_graphs import add_graph
+from banso.train.codec_graphs import add_graph, with_network
 from banso.train.export import Array, Parity, rounded
 from banso.train.loop import load_envelope, load_settings
 
@@ -29,10 +28,8 @@ def add_envelope(bundle: b.Bundle, checkpoint: Path, out: Path) -> tuple[b.Bundl
             the graph differs from the network by more than `MAX_RELATIVE_ERROR`.
     """
     network, channels = rounded(load_envelope(checkpoint)), bundle.manifest.latents.num_channels
-    facts = {"envelope": {"minutes": load_settings(checkpoint).train.minutes}}
-    manifest = dataclasses.replace(
-        bundle.manifest, envelope=network.config, training=bundle.manifest.training | facts
-    )
+    facts = {"minutes": load_settings(checkpoint).train.minutes}
+    manifest = with_network(bundle.manifest, "envelope", network.config, facts)
 
     def noise(batch: int, num_frames: int) -> dict[str, Array]:
         random = np.random.default_rng(num_frames)

@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from banso import conditioning as c
-from banso.codec.envelope import ENVELOPE_SIZES, SILENCE_DB
+from banso.codec.envelope import SILENCE_DB
 from banso.config import Experiment, to_dict
 from banso.model.codec import CodecVAE
 from banso.model.denoiser import DenoiserNetwork, Encoding, keep_known
 from banso.model.diffusion import denoising_loss, draw_sigmas
-from banso.model.envelope import EnvelopeNetwork, level_distance
+from banso.model.envelope import EnvelopeNetwork, mid_and_side_distance
 
 Batch = dict[str, Tensor]
 
@@ -68,11 +68,11 @@ class CodecModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Error of posterior means on songs not trained on, in weighted level units."""
         weighted = self.model.weighted(batch["parameters"])
-        again = self.model.weighted(self.model.decode(self.model.encode(batch["parameters"])))
+        latents = self.model.encode(batch["parameters"])
+        decoded = self.model.decode(latents)
+        again = self.model.weighted(decoded)
         self.log("validation_error", (again - weighted).square().mean().sqrt(), prog_bar=True)
         if "envelope" in batch:
-            latents = self.model.encode(batch["parameters"])
-            decoded = self.model.decode(latents)
             mid, side = self._envelope_errors(batch, latents, decoded, audible_only=True)
             self.log_dict({"validation_envelope_mid_db": mid, "validation_envelope_side_db": side})
 
@@ -90,12 +90,8 @@ class CodecModule(L.LightningModule):
         measured = wanted.any(-1, keepdim=True)
         found = torch.where(measured, found, wanted)
         share = measured.float().mean().clamp(min=1e-6)
-        split = ENVELOPE_SIZES[0]
-        mid, side = (
-            level_distance(
-                found[..., part], wanted[..., part], batch["loudest"], audible_only=audible_only
-            )
-            for part in (slice(0, split), slice(split, None))
+        mid, side = mid_and_side_distance(
+            found, wanted, batch["loudest"], audible_only=audible_only
         )
         return (mid, side) if audible_only else (mid / share, side / share)
 

@@ -1,6 +1,5 @@
 """A trained renderer into a bundle: one more ONNX graph, and proof that it equals the network."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from banso import bundle as b
 from banso import runtime
 from banso.codec.parameters import NUM_PARAMETERS
 from banso.model.renderer import RendererNetwork
-from banso.train.codec_graphs import PARITY_FRAMES, add_graph, graph_parity
+from banso.train.codec_graphs import PARITY_FRAMES, add_graph, graph_parity, with_network
 from banso.train.export import Array, Parity, rounded
 from banso.train.renderer import load_renderer, read_training
 
@@ -34,10 +33,7 @@ def add_renderer(
         BundleError: If the codec has no parameters to render, or the graph differs from the
             network by more than `MAX_RELATIVE_ERROR`.
     """
-    facts = {"renderer": facts} if facts else {}
-    manifest = dataclasses.replace(
-        bundle.manifest, renderer=network.config, training=bundle.manifest.training | facts
-    )
+    manifest = with_network(bundle.manifest, "renderer", network.config, facts or {})
     file, network = runtime.CODEC_RENDERER_FILE, rounded(network)
     return add_graph(manifest, bundle, out, file, network, _noise, "gains")
 
