@@ -8,11 +8,13 @@ torch = pytest.importorskip("torch")
 from banso import runtime  # noqa: E402
 from banso.bundle import load_bundle  # noqa: E402
 from banso.codec import envelope as e  # noqa: E402
+from banso.codec.bends import NUM_BENDS  # noqa: E402
 from banso.codec.parameters import HOP_LENGTH, NUM_PARAMETERS, SAMPLE_RATE  # noqa: E402
 from banso.config import DetailConfig, EnvelopeConfig, Experiment  # noqa: E402
 from banso.errors import BundleError  # noqa: E402
 from banso.eval import bundles  # noqa: E402
 from banso.eval.codecs import Clip  # noqa: E402
+from banso.runtime.streams import DetailSource  # noqa: E402
 from banso.train.detail import DetailModule  # noqa: E402
 from banso.train.detail_export import add_detail  # noqa: E402
 from banso.train.envelope_export import add_envelope  # noqa: E402
@@ -83,7 +85,7 @@ def test_the_bundle_says_what_it_holds(enveloped, detailed):
     inputs = [[t.name for t in graphs[file].inputs] for file in sorted(graphs) if "detail" in file]
     assert inputs == [["latents", "detail"], ["latents", "missing"]]
     assert enveloped.manifest.detail is None
-    assert runtime.load_codec(detailed).num_detail_channels == 400
+    assert runtime.load_codec(detailed).num_detail_channels == 400 + NUM_BENDS
     assert runtime.load_codec(detailed, detail=False).num_detail_channels == 0
 
 
@@ -104,7 +106,7 @@ def test_own_detail_says_what_is_missing(detailed):
     envelopes = [
         opened._decode_rows(rows)[:, NUM_PARAMETERS : NUM_PARAMETERS + e.NUM_ENVELOPE]
         for opened, rows in (
-            (codec, np.concatenate([given, own], axis=1)),
+            (codec, np.concatenate([given, own, np.zeros((40, NUM_BENDS), np.float32)], axis=1)),
             (runtime.load_codec(detailed, detail=False), given),
         )
     ]
@@ -113,21 +115,56 @@ def test_own_detail_says_what_is_missing(detailed):
 
 def test_a_round_trip_takes_the_recordings_own(detailed):
     codec, waveform = runtime.load_codec(detailed), music()
-    stream, given = codec.decode_stream(), codec.encode(waveform)
-    pieces = [stream.add(given, codec.encode_detail(waveform, given)), stream.finish()]
+    stream, (given, detail) = codec.decode_stream(filters=2), codec.encode_with_detail(waveform)
+    pieces = [stream.add(given, detail), stream.finish()]
     own, drawn = codec.roundtrip(waveform), codec.roundtrip(waveform, own_detail=False)
     assert own.shape == waveform.shape
+    np.testing.assert_array_equal(given, codec.encode(waveform))
     np.testing.assert_array_equal(own, np.concatenate(pieces, axis=1)[:, : own.shape[1]])
     np.testing.assert_array_equal(drawn, played(codec, given)[:, : own.shape[1]])
     assert np.abs(own - drawn).max() > 1e-3
 
 
-def test_detail_is_in_units_of_what_is_expected(detailed):
+def test_detail_has_the_numbers_it_says(detailed):
     codec, waveform = runtime.load_codec(detailed), music()
-    given = codec.encode(waveform)
-    assert codec.encode_detail(waveform, given).shape == (len(given), 400)
+    frames = -(-waveform.shape[1] // HOP_LENGTH)
+    assert codec.encode_with_detail(waveform)[1].shape == (frames, 400 + NUM_BENDS)
     bare = runtime.load_codec(detailed, envelope=False)
-    assert bare.encode_detail(waveform, given).shape == (len(given), 0)
+    assert bare.encode_with_detail(waveform)[1].shape == (frames, 0)
+
+
+@pytest.mark.parametrize("cuts", [[1, 2, 3, 40], [64]])
+def test_more_filters_play_in_pieces_the_same_as_the_whole(detailed, cuts):
+    codec, given = runtime.load_codec(detailed), latents(90)
+
+    def play(*pieces):
+        stream = codec.decode_stream(filters=2)
+        return np.concatenate([*(stream.add(piece) for piece in pieces), stream.finish()], axis=1)
+
+    whole = play(given)
+    assert whole.shape == (2, 90 * HOP_LENGTH)
+    assert relative_error(whole, play(*np.split(given, cuts))) < TOLERANCE
+    assert np.abs(whole - played(codec, given)).max() > 1e-3
+
+
+def test_a_second_filter_comes_nearer_to_a_recordings_envelope(detailed):
+    codec, waveform = runtime.load_codec(detailed), music()
+    rows, wanted = codec.encode_with_detail(waveform), e.measure_envelope(waveform).mid[4:-4]
+    errors = []
+    for filters in (1, 2):
+        stream = codec.decode_stream(filters=filters)
+        sound = np.concatenate([stream.add(*rows), stream.finish()], axis=1)
+        found = e.measure_envelope(sound[:, : waveform.shape[1]]).mid[4:-4]
+        errors.append(np.abs(found - wanted)[wanted > wanted.max() - 60].mean())
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_tones_of_a_made_up_band_stay_where_latents_put_them(detailed):
+    codec, given = runtime.load_codec(detailed), latents(20)
+    drawn = DetailSource(400, NUM_BENDS, seed=3).beside(given)
+    np.testing.assert_array_equal(
+        codec._decode_rows(drawn)[:, :NUM_PARAMETERS], codec.decode_parameters(given)
+    )
 
 
 def test_whole_numbers_say_nearly_the_same(detailed, tmp_path):
@@ -163,5 +200,5 @@ def test_the_shipped_codec_keeps_what_latents_do_not_tell():
         return np.abs(e.measure_envelope(samples).mid[4:-4] - wanted)[audible].mean()
 
     own, drawn = (off(codec.roundtrip(waveform, own_detail=choice)) for choice in (True, False))
-    assert codec.num_detail_channels == 48
+    assert codec.num_detail_channels == 48 + NUM_BENDS
     assert own < drawn - 0.3

@@ -3,7 +3,7 @@
 What partials and noise in bands add up to is only roughly as loud, band by band and moment by
 moment, as the recording they were measured from: partials beat, noise is drawn anew, quiet ones
 between loud ones are lost. The envelope says how loud each mel band is to be; the filter hears what
-the synthesis plays and makes up the difference. It moves no partial. A second pass would come
+the synthesis plays and makes up the difference. It moves no partial. A second filter after it comes
 nearer to a true envelope; with one that is read from latents it gains next to nothing (log-mel
 distance 2.19 in place of 2.23 dB).
 
@@ -157,8 +157,8 @@ class EnvelopeFilter:
         """Filter the next frames.
 
         Args:
-            waveform: [2, frames * 2 048], left and right.
-            envelope: Of these frames.
+            waveform: [2, samples], left and right.
+            envelope: Of the next frames; it may run ahead of the waveform, but not behind.
 
         Returns:
             Waveform [2, samples], left and right, as far as it depends on nothing to come.

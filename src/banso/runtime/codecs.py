@@ -11,11 +11,8 @@ import numpy as np
 
 from banso.bundle import Bundle
 from banso.codec.analysis import analyze
-from banso.codec.envelope import (
-    EnvelopeFilter,
-    measure_envelope,
-    missing_levels,
-)
+from banso.codec.bends import NUM_BENDS, bent, missing_bends
+from banso.codec.envelope import EnvelopeFilter, measure_envelope, missing_levels
 from banso.codec.gains import NUM_GAINS
 from banso.codec.synthesis import Synthesizer
 from banso.config import DetailConfig
@@ -38,6 +35,8 @@ CODEC_DETAIL_ENCODER_FILE = "codec_detail_encoder.onnx"
 # Long pieces would only cost memory. A frame of synthesis takes about 100 kB, a frame inside a
 # decoder that works on samples about 10 MB.
 _PARAMETER_PIECE, _WAVEFORM_PIECE = 256, 48
+# A recording's own envelope is worth two passes.
+_OWN_FILTERS = 2
 
 
 class _BundleCodec(ABC):
@@ -167,6 +166,11 @@ class OnnxCodec(_BundleCodec):
     @property
     def num_detail_channels(self) -> int:
         """Numbers of a frame's detail; 0 without."""
+        return 0 if self._detail is None else self._num_drawn + NUM_BENDS
+
+    @property
+    def _num_drawn(self) -> int:
+        """Those of its envelope."""
         return 0 if self._detail is None else _settings(self._bundle.manifest.detail).num_channels
 
     @functools.cached_property
@@ -180,7 +184,9 @@ class OnnxCodec(_BundleCodec):
 
     def encode(self, waveform: Array, *, tuning_cents: float = 0.0) -> Array:
         """Latents [frames, channels] of a waveform [2, samples]; see `_BundleCodec`."""
-        packed = analyze(waveform, tuning_cents).to_array()
+        return self._encode(analyze(waveform, tuning_cents).to_array())
+
+    def _encode(self, packed: Array) -> Array:
         latents: Array = self._encoder.run(parameters=packed[None])["latents"][0]
         return latents
 
@@ -189,23 +195,26 @@ class OnnxCodec(_BundleCodec):
         parameters: Array = self._decoder.run(latents=latents[None])["parameters"][0]
         return parameters
 
-    def encode_detail(self, waveform: Array, latents: Array) -> Array:
-        """Detail of a recording: what its envelope has and its latents do not tell.
+    def encode_with_detail(self, waveform: Array) -> tuple[Array, Array]:
+        """Latents of a recording, and what they do not tell of its envelope and loudest tones.
 
         Args:
             waveform: [2, samples], tuned to 440 Hz.
-            latents: Of it [frames, channels].
 
         Returns:
-            [frames, num_detail_channels], about a unit Gaussian.
+            Latents [frames, channels] and detail [frames, num_detail_channels]: the envelope's,
+            about a unit Gaussian, then `missing_bends`.
         """
+        packed = analyze(waveform).to_array()
+        latents = self._encode(packed)
         if self._detail is None:
-            return np.zeros((len(latents), 0), np.float32)
-        read = self._read_envelope(latents, self.decode_parameters(latents))
-        missing = missing_levels(measure_envelope(waveform).to_array(), read)
+            return latents, np.zeros((len(latents), 0), np.float32)
+        read = self.decode_parameters(latents)
+        wanted = measure_envelope(waveform).to_array()
+        missing = missing_levels(wanted, self._read_envelope(latents, read))
         given = {"latents": latents[None], "missing": missing[None]}
-        detail: Array = self._detail_encoder.run(**given)["detail"][0]
-        return detail
+        detail = self._detail_encoder.run(**given)["detail"][0]
+        return latents, np.concatenate([detail, missing_bends(packed, read)], axis=1)
 
     def _read_envelope(self, latents: Array, parameters: Array) -> Array:
         """Packed envelope [frames, bands] that is read from latents and what they decode to."""
@@ -223,29 +232,36 @@ class OnnxCodec(_BundleCodec):
         Returns:
             [frames, 448 + bands + gains], as far as there are such.
         """
-        latents, detail = np.split(given, [self.num_channels], axis=1)
+        sizes = (self.num_channels, self._num_drawn)
+        latents, detail, bends = np.split(given, np.cumsum(sizes), axis=1)
         parameters = self.decode_parameters(latents)
-        rows = [parameters]
+        beside = []
         if self._envelope is not None:
-            rows.append(self._read_envelope(latents, parameters))
+            beside.append(self._read_envelope(latents, parameters))
         if self._detail is not None:
             both = {"latents": latents[None], "detail": detail[None]}
-            rows[1] = rows[1] + self._detail.run(**both)["missing"][0]
+            beside[0] = beside[0] + self._detail.run(**both)["missing"][0]
+            parameters = bent(parameters, bends)
         if self._renderer is not None:
-            rows.append(self._renderer.run(parameters=parameters[None])["gains"][0])
-        return np.concatenate(rows, axis=1) if len(rows) > 1 else parameters
+            beside.append(self._renderer.run(parameters=parameters[None])["gains"][0])
+        return np.concatenate([parameters, *beside], axis=1) if beside else parameters
 
-    def decode_stream(self, seed: int = 0, *, tuning_cents: float = 0.0) -> ParameterStream:
+    def decode_stream(
+        self, seed: int = 0, *, tuning_cents: float = 0.0, filters: int = 1
+    ) -> ParameterStream:
         """Begin to decode a song.
 
         Args:
             seed: Of the synthesis' noise, and of detail that is drawn.
             tuning_cents: How far above A4 = 440 Hz the tones are to be.
+            filters: How many give the sound its envelope, one after the other. More than one come
+                nearer to it, which is worth while if it is that of a recording.
         """
         decoder = ChunkedDecoder(self._decode_rows, self._context_frames, _PARAMETER_PIECE)
-        shaper = None if self._envelope is None else EnvelopeFilter(tuning_cents)
-        detail = DetailSource(self.num_detail_channels, seed)
-        return ParameterStream(decoder, Synthesizer(seed, tuning_cents), shaper, detail)
+        count = 0 if self._envelope is None else filters
+        shapers = [EnvelopeFilter(tuning_cents) for _ in range(count)]
+        detail = DetailSource(self._num_drawn, self.num_detail_channels - self._num_drawn, seed)
+        return ParameterStream(decoder, Synthesizer(seed, tuning_cents), shapers, detail)
 
     def roundtrip(self, waveform: Array, *, own_detail: bool = True) -> Array:
         """What the codec makes of a waveform [2, samples]: as many samples again.
@@ -255,10 +271,13 @@ class OnnxCodec(_BundleCodec):
             own_detail: Whether its own detail is decoded with it; else one is drawn, as for a band
                 that is made up.
         """
-        latents = self.encode(waveform)
-        detail = self.encode_detail(waveform, latents) if own_detail else None
-        stream = self.decode_stream()
-        pieces = [stream.add(latents, detail), stream.finish()]
+        if own_detail and self._detail is not None:
+            latents, detail = self.encode_with_detail(waveform)
+            stream = self.decode_stream(filters=_OWN_FILTERS)
+            pieces = [stream.add(latents, detail), stream.finish()]
+        else:
+            stream = self.decode_stream()
+            pieces = [stream.add(self.encode(waveform)), stream.finish()]
         return np.concatenate(pieces, axis=1)[:, : waveform.shape[1]]
 
 

@@ -1,6 +1,6 @@
 """Latents that arrive in pieces, to sound in pieces; the seams are exact."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from banso.runtime.session import Array
 
 # So much of synthesis fits the processor's cache: 15 % faster than whole pieces.
 _PLAYED_PIECE = 64
+_NO_ENVELOPE = Envelope.from_array(np.zeros((0, NUM_ENVELOPE), np.float32))
 
 
 class ChunkedDecoder:
@@ -62,17 +63,21 @@ class DetailSource:
     """Draws detail from a unit Gaussian; in pieces the same as at once.
 
     Args:
-        num_channels: Numbers of a frame.
+        num_channels: Numbers of a frame that are drawn.
+        num_zeros: Numbers after them that are zero unless they are given.
         seed: Decides them.
     """
 
-    def __init__(self, num_channels: int = 0, seed: int = 0) -> None:
-        self._width, self._random = num_channels, np.random.default_rng((seed, 1))
+    def __init__(self, num_channels: int = 0, num_zeros: int = 0, seed: int = 0) -> None:
+        self._width, self._zeros = num_channels, num_zeros
+        self._random = np.random.default_rng((seed, 1))
 
     def beside(self, latents: Array, detail: Array | None = None) -> Array:
         """Put detail beside latents [frames, channels]; None draws it."""
         if detail is None:
-            detail = self._random.standard_normal((len(latents), self._width), dtype=np.float32)
+            frames = len(latents)
+            drawn = self._random.standard_normal((frames, self._width), dtype=np.float32)
+            detail = np.concatenate([drawn, np.zeros((frames, self._zeros), np.float32)], axis=1)
         return np.concatenate([latents, detail], axis=1)
 
 
@@ -82,7 +87,7 @@ class ParameterStream:
     Args:
         decoder: Latents to packed parameters, with or without envelope and gains beside them.
         synthesizer: Plays them.
-        shaper: Gives what is played the envelope beside the parameters; None if there is none.
+        shapers: Give what is played, one after the other, the envelope beside the parameters.
         detail: Draws what the envelope has besides what latents tell.
     """
 
@@ -90,10 +95,10 @@ class ParameterStream:
         self,
         decoder: ChunkedDecoder,
         synthesizer: Synthesizer,
-        shaper: EnvelopeFilter | None = None,
+        shapers: Sequence[EnvelopeFilter] = (),
         detail: DetailSource | None = None,
     ) -> None:
-        self._decoder, self._synthesizer, self._shaper = decoder, synthesizer, shaper
+        self._decoder, self._synthesizer, self._shapers = decoder, synthesizer, shapers
         self._detail = detail or DetailSource()
 
     def add(self, latents: Array, detail: Array | None = None) -> Array:
@@ -107,10 +112,13 @@ class ParameterStream:
 
     def finish(self) -> Array:
         """Return the rest, [2, samples]."""
-        played = self._play(self._decoder.finish())
-        if self._shaper is None:
-            return played
-        return np.concatenate([played, self._shaper.finish()], axis=1)
+        played = [self._play(self._decoder.finish())]
+        for index, shaper in enumerate(self._shapers):
+            rest = shaper.finish()
+            for later in self._shapers[index + 1 :]:
+                rest = later.add(rest, _NO_ENVELOPE)
+            played.append(rest)
+        return np.concatenate(played, axis=1)
 
     def _play(self, pieces: list[Array]) -> Array:
         played = [np.zeros((2, 0), dtype=np.float32)]
@@ -121,13 +129,13 @@ class ParameterStream:
 
     def _played(self, rows: Array) -> Array:
         """Sound of some frames, as far as it is ready."""
-        width = 0 if self._shaper is None else NUM_ENVELOPE
+        width = NUM_ENVELOPE if self._shapers else 0
         packed, envelope, gains = np.split(rows, [NUM_PARAMETERS, NUM_PARAMETERS + width], axis=1)
         parameters = Parameters.from_array(packed)
         sound = self._synthesizer.add(parameters, gains if gains.size else None)
-        if self._shaper is None:
-            return sound
-        return self._shaper.add(sound, Envelope.from_array(envelope))
+        for shaper in self._shapers:
+            sound = shaper.add(sound, Envelope.from_array(envelope))
+        return sound
 
 
 class WaveformStream:
