@@ -139,6 +139,10 @@ class Manifest:
             raise BundleError(
                 f"bundle {self.name} has the unknown codec kind '{self.codec_kind}'; update banso"
             )
+        if any(len(row) != self.latents.num_channels for row in self.sampler.bias):
+            raise BundleError(
+                f"bundle {self.name} has a bias that is not of {self.latents.num_channels} channels"
+            )
         for name in self.files:
             # Names come from a file that anybody may have written.
             if PurePath(name).name != name or "\\" in name or name in ("..", MANIFEST_FILE):

@@ -180,6 +180,23 @@ def add_detail(
         _tell(made, f"graphs within {parity.worst:.1g} of the network")
 
 
+@bundle_app.command(name="remove-bias", no_args_is_help=True)
+def remove_bias(
+    data: Annotated[Path, typer.Argument(help="Folder of encoded songs that it was trained on.")],
+    out: OutOption,
+    bundle: BundleOption = None,
+    songs: Annotated[int, typer.Option(help="The most songs to measure on.", min=1)] = 256,
+) -> None:
+    """Measure what a bundle's denoiser is wrong by on average; write it again without that."""
+    with reporting_errors():
+        from banso.bundle import load_bundle
+
+        with needing_extra("train"):
+            from banso.train import bias
+        made, found = bias.remove_bias(load_bundle(bundle), data, out, num_songs=songs)
+        _tell(made, f"mean error of latents {found.before:.3f}, now {found.after:.3f}")
+
+
 @bundle_app.command(name="quantize", no_args_is_help=True)
 def quantize(
     bundle: BundleArgument = None,

@@ -11,6 +11,7 @@ import tomllib
 import types
 import typing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,7 +93,7 @@ class EnvelopeConfig:
 class DetailConfig:
     """The second level of latents, of the envelope's detail; see `banso.model.detail`."""
 
-    num_channels: int = 48
+    num_channels: int = 192
     dim: int = 192
     layers: int = 3
     encoder_dim: int = 256
@@ -152,6 +153,9 @@ class SamplerConfig:
     rho: float = 7.0
     window_frames: int = 1_024  # 47.55 s
     overlap_frames: int = 256  # known tail on which the next window is conditioned
+    # What the network's estimates are wrong by on average, and at which noise levels, rising.
+    bias_sigmas: tuple[float, ...] = ()
+    bias: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")
@@ -161,6 +165,14 @@ class SamplerConfig:
         _require(
             0 <= self.overlap_frames < self.window_frames,
             "overlap_frames must be shorter than window_frames",
+        )
+        _require(
+            len(self.bias) == len(self.bias_sigmas) and len({len(row) for row in self.bias}) <= 1,
+            "bias must have a row for each of bias_sigmas, all of the same length",
+        )
+        _require(
+            all(low < high for low, high in pairwise((0.0, *self.bias_sigmas))),
+            "bias_sigmas must be positive and rise",
         )
 
     @property
@@ -208,7 +220,7 @@ class TrainConfig:
     sigma_std: float = 1.6
     envelope_weight: float = 0.3  # of the envelope's error, nats per parameter and dB
     side_weight: float = 0.33  # of the side signal's envelope beside the mid signal's
-    detail_kl_weight: float = 0.5  # of the detail's divergence from its prior
+    detail_kl_weight: float = 0.25  # of the detail's divergence from its prior
     auxiliary_weight: float = 0.2  # of predicting chords and beats from the encoding
 
     def __post_init__(self) -> None:
@@ -355,6 +367,8 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     expected = hint if isinstance(hint, type) else typing.get_origin(hint) or types.NoneType
+    if expected is tuple and isinstance(value, list | tuple):
+        return tuple(_typed(typing.get_args(hint)[0], each, where) for each in value)
     if type(value) is not expected:
         raise ConfigError(f"'{where}' must be {expected.__name__}, not {value!r}")
     return value

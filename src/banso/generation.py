@@ -7,7 +7,7 @@ import numpy as np
 from banso.audio import Samples
 from banso.conditioning import Known, null_conditioning, with_known
 from banso.config import SamplerConfig
-from banso.sampler import Array, ConditionalDenoiser, Denoiser, Guidance, sample
+from banso.sampler import Array, ConditionalDenoiser, Denoiser, Guidance, Unbiased, sample
 from banso.schedule import karras_sigmas
 from banso.windows import plan_windows
 
@@ -161,15 +161,18 @@ def guided(
     config: SamplerConfig,
     count: EvaluationCount,
 ) -> Denoiser:
-    """Return a denoiser with guidance, as asked for.
+    """Return a denoiser with guidance, as asked for, and without the bias that is known of it.
 
-    It costs a second evaluation, unless the scale is 1 or the network has learned what comes of it.
+    Guidance costs a second evaluation, unless the scale is 1 or the network has learned what comes
+    of it.
     """
-    conditional = count.counted(denoiser.condition(conditioning))
-    if config.guidance_folded or config.guidance_scale == 1.0:
-        return conditional
-    plain = count.counted(denoiser.condition(null_conditioning(conditioning)))
-    return Guidance(conditional, plain, config.guidance_scale, guided_from(config))
+    network: Denoiser = count.counted(denoiser.condition(conditioning))
+    if not (config.guidance_folded or config.guidance_scale == 1.0):
+        plain = count.counted(denoiser.condition(null_conditioning(conditioning)))
+        network = Guidance(network, plain, config.guidance_scale, guided_from(config))
+    if not config.bias:
+        return network
+    return Unbiased(network, np.log(config.bias_sigmas), np.array(config.bias, np.float32))
 
 
 def guided_from(config: SamplerConfig) -> float:

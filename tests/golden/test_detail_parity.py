@@ -200,5 +200,5 @@ def test_the_shipped_codec_keeps_what_latents_do_not_tell():
         return np.abs(e.measure_envelope(samples).mid[4:-4] - wanted)[audible].mean()
 
     own, drawn = (off(codec.roundtrip(waveform, own_detail=choice)) for choice in (True, False))
-    assert codec.num_detail_channels == 48 + NUM_BENDS
+    assert codec.num_detail_channels == 192 + NUM_BENDS
     assert own < drawn - 0.3

@@ -26,7 +26,9 @@ MANIFEST = Manifest(
     latents=LatentFormat(sample_rate=48_000, hop_length=1_920, num_channels=8),
     codec_kind="waveform",
     codec_context_frames=7,
-    sampler=SamplerConfig(num_steps=4, sigma_max=20.0),
+    sampler=SamplerConfig(
+        num_steps=4, sigma_max=20.0, bias_sigmas=(0.5, 20.0), bias=((0.25,) * 8, (-1.0,) * 8)
+    ),
     styles=("pop", "bossa nova"),
     codec=CodecConfig(encoder_dim=8),
     denoiser=DenoiserConfig(mixing="learned"),
@@ -119,6 +121,8 @@ def test_a_newer_format_asks_for_an_update(bundle):
     "values",
     [
         {"sampler": {"num_stepz": 3}},
+        {"sampler": {"bias_sigmas": [1.0], "bias": [[0.5, 0.5]]}},
+        {"sampler": {"bias_sigmas": [1.0], "bias": ["loud"]}},
         {"latents": 3},
         {"styles": None},
         {"data": [{"name": "x"}]},

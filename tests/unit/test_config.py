@@ -45,6 +45,8 @@ def test_file_and_overrides(tmp_path):
         ("denoiser.mixing=magic", "mixing 'magic' is unknown"),
         ("sampler.sigma_min=50.0", "sigma_min"),
         ("sampler.overlap_frames=1024", "overlap_frames"),
+        ("sampler.bias_sigmas=[1.0]", "bias must have a row for each"),
+        ("sampler.bias_sigmas='loud'", "bias_sigmas"),
         ("codec.kernel_size=4", "odd"),
         ("denoiser.window_frames=12", "multiple of 8"),
     ],

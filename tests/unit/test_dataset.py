@@ -67,6 +67,19 @@ def test_transposing_there_and_back_keeps_the_chords():
     np.testing.assert_array_equal(again[:, c.CHORDS], rows[:, c.CHORDS])
 
 
+@pytest.mark.parametrize("semitones", [-3, -1, 2])
+def test_what_comes_in_at_the_end_of_the_scale_is_like_what_is_there(semitones):
+    frame = np.arange(1, 1 + p.NUM_PARAMETERS, dtype=np.float32)[None]
+    moved = frame[:, parameter_columns(semitones).numpy()]
+    for scale in (slice(0, 96), slice(96, 192), slice(192, 288)):
+        before, after = frame[0, scale], moved[0, scale]
+        if semitones < 0:
+            np.testing.assert_array_equal(after[semitones:], before[semitones:][::-1])
+        else:
+            np.testing.assert_array_equal(after[:semitones], before[:semitones][::-1])
+    np.testing.assert_array_equal(moved[0, 288:], frame[0, 288:])
+
+
 @pytest.mark.parametrize("semitones", [-3, 0, 2])
 def test_tones_move_and_noise_stays(semitones):
     scale = np.zeros((1, 96), np.float32)
@@ -75,7 +88,7 @@ def test_tones_move_and_noise_stays(semitones):
         np.stack([scale, scale], 1), 20 * scale, np.ones((1, 4, 32), np.float32),
         np.ones((1, 16), np.float32), np.ones((1, 16), np.float32),
     ).to_array()  # fmt: skip
-    moved = np.pad(frame, ((0, 0), (0, 1)))[:, parameter_columns(semitones).numpy()]
+    moved = frame[:, parameter_columns(semitones).numpy()]
     found = p.Parameters.from_array(moved)
     assert found.tone_level[0].argmax(axis=1).tolist() == [40 + semitones] * 2
     assert np.flatnonzero(found.tone_cents[0]).tolist() == [40 + semitones]

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from banso.sampler import Guidance, sample
+from banso.sampler import Guidance, Unbiased, sample
 from banso.schedule import karras_sigmas
 
 SIGMA_MAX = 20.0
@@ -121,3 +121,26 @@ def test_guidance_ends_at_its_least_noise_level():
     np.testing.assert_allclose(guidance(noisy, 0.5), 6 * noisy, atol=1e-6)
     np.testing.assert_allclose(guidance(noisy, 0.4), 2 * noisy)
     assert asked == [0.5]
+
+
+def off_by_level(noisy, sigma):
+    """Estimate zeros, off by log sigma in one channel and by its negative in the other."""
+    return np.zeros_like(noisy) + np.float32(np.log(sigma)) * np.array([1, -1], np.float32)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 2.5, 4.0])
+def test_a_known_bias_is_taken_off_at_every_level_between(sigma):
+    levels = np.log([0.3, 1.0, 4.0])
+    bias = np.stack([levels, -levels], axis=1).astype(np.float32)
+    denoise = Unbiased(off_by_level, levels, bias)
+    found = denoise(np.ones((2, 5, 2), np.float32), sigma)
+    np.testing.assert_allclose(found, 0, atol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_beyond_the_levels_that_are_known_the_nearest_counts():
+    levels, bias = np.log([0.5, 2.0]), np.array([[1.0], [3.0]], np.float32)
+    denoise = Unbiased(lambda noisy, sigma: noisy, levels, bias)
+    zeros = np.zeros((1, 1, 1), np.float32)
+    assert denoise(zeros, 0.1).item() == -1
+    assert denoise(zeros, 80.0).item() == -3

@@ -184,9 +184,10 @@ class OnnxCodec(_BundleCodec):
 
     def encode(self, waveform: Array, *, tuning_cents: float = 0.0) -> Array:
         """Latents [frames, channels] of a waveform [2, samples]; see `_BundleCodec`."""
-        return self._encode(analyze(waveform, tuning_cents).to_array())
+        return self.encode_parameters(analyze(waveform, tuning_cents).to_array())
 
-    def _encode(self, packed: Array) -> Array:
+    def encode_parameters(self, packed: Array) -> Array:
+        """Latents [frames, channels] of packed parameters [frames, 448]."""
         latents: Array = self._encoder.run(parameters=packed[None])["latents"][0]
         return latents
 
@@ -206,7 +207,7 @@ class OnnxCodec(_BundleCodec):
             about a unit Gaussian, then `missing_bends`.
         """
         packed = analyze(waveform).to_array()
-        latents = self._encode(packed)
+        latents = self.encode_parameters(packed)
         if self._detail is None:
             return latents, np.zeros((len(latents), 0), np.float32)
         read = self.decode_parameters(latents)
