@@ -180,7 +180,7 @@ def parameter_columns(semitones: int) -> Tensor:
 
     What comes in at the end of the scale mirrors what is there. Were it silent, a denoiser would
     learn that music often is between 6.6 kHz and 7.9, where noise alone takes over; bands then had
-    a hole there, 17 dB deep.
+    a hole there.
 
     Returns:
         [448].
@@ -188,10 +188,8 @@ def parameter_columns(semitones: int) -> Tensor:
     columns = np.arange(p.NUM_PARAMETERS)
     scales = columns[: (p.TONES_PER_FRAME + 1) * p.NUM_TONES].reshape(-1, p.NUM_TONES)
     origin = np.arange(p.NUM_TONES) - semitones
-    last = p.NUM_TONES - 1
-    origin = np.where(
-        origin > last, 2 * last + 1 - origin, np.where(origin < 0, -1 - origin, origin)
-    )
+    origin = np.where(origin < 0, -1 - origin, origin)
+    origin = np.where(origin < p.NUM_TONES, origin, 2 * p.NUM_TONES - 1 - origin)
     scales[:] = scales[:, origin]
     return torch.from_numpy(columns)
 
