@@ -10,7 +10,7 @@ pytest.importorskip("librosa", reason="needs the eval extra")
 
 from banso.errors import AudioError, DataError
 from banso.eval.codecs import Clip, align, codec_table, compare_codecs, opus_roundtrip
-from banso.eval.fidelity import si_sdr
+from banso.eval.fidelity import si_sdr, stereo_width
 from banso.eval.stems import load_stem_song, run_ffmpeg
 from banso.leadsheet import ChordSpan, LeadSheet
 
@@ -58,7 +58,25 @@ def test_a_perfect_and_a_silent_codec_get_the_extreme_scores():
     assert (same.log_mel_mid_db, same.log_mel_side_db, same.si_sdr_db) == (0, 0, 100)
     assert silence.chord_accuracy_ratio == silence.beat_f1_ratio == silence.beat_agreement == 0
     assert silence.log_mel_mid_db > 10
+    assert (same.stereo_width_error_db, silence.stereo_width_error_db) == (
+        0,
+        pytest.approx(22, abs=9),
+    )
     assert "| same | 1.000 | 1.000 |" in codec_table(results)
+
+
+@pytest.mark.parametrize("side", [0.0, 0.01, 0.5, 1.0])
+def test_width_is_how_loud_the_side_signal_is(side):
+    mid, other = np.random.default_rng(0).standard_normal((2, 50_000))
+    samples = np.stack([mid + side * other, mid - side * other])
+    wanted = -60 if side == 0 else 20 * np.log10(side)
+    assert stereo_width(samples) == pytest.approx(wanted, abs=0.1)
+
+
+def test_silence_is_as_narrow_as_mono_and_a_lone_side_as_wide_as_can_be():
+    time = np.sin(np.arange(1000))
+    assert stereo_width(np.zeros((2, 1000))) == stereo_width(np.stack([time, time])) == -60
+    assert stereo_width(np.stack([time, -time])) == 60
 
 
 def test_without_a_score_the_ratios_are_blank():

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from banso.eval.beat_tracking import track_beats
-from banso.eval.fidelity import log_mel_distance, si_sdr
+from banso.eval.fidelity import log_mel_distance, si_sdr, stereo_width
 from banso.eval.hearing import Array, hear
 from banso.eval.metrics import chord_scores, heard_beat_f1, heard_chroma_cosine
 from banso.eval.stems import STEM_RATE, interleaved, run_ffmpeg
@@ -54,6 +54,7 @@ class RoundtripScores:
         log_mel_mid_db: Log-mel distance of (L + R) / 2.
         log_mel_side_db: Log-mel distance of (L - R) / 2.
         si_sdr_db: Scale-invariant signal-to-distortion ratio, both channels together.
+        stereo_width_error_db: By how much `stereo_width` differs, whichever way.
     """
 
     chord_accuracy_ratio: float
@@ -63,6 +64,7 @@ class RoundtripScores:
     log_mel_mid_db: float
     log_mel_side_db: float
     si_sdr_db: float
+    stereo_width_error_db: float
 
 
 def compare_codecs(
@@ -111,6 +113,7 @@ def score_roundtrip(clip: Clip, restored: Array) -> RoundtripScores:
         log_mel_mid_db=mel.mid_db,
         log_mel_side_db=mel.side_db,
         si_sdr_db=si_sdr(clip.samples, restored),
+        stereo_width_error_db=abs(stereo_width(restored) - stereo_width(clip.samples)),
     )
 
 

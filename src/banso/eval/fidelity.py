@@ -16,6 +16,7 @@ from banso.eval.hearing import Array
 
 # A seam is looked for so far to either side: the codec's frames overlap by as much.
 _SEAM_MS = 20
+_WIDEST_DB = 60.0
 # What is 60 dB below the median place is as good as silent.
 _SEAM_FLOOR = 1e-6
 
@@ -183,6 +184,22 @@ def _excess(
         spread_db=float(others_db.std() / np.sqrt(len(seams))),
         num_seams=len(seams),
     )
+
+
+def stereo_width(samples: Array) -> float:
+    """Power of the side signal beside that of the mid signal, dB, from -60, mono, to 60.
+
+    Args:
+        samples: Waveform [2, samples]; silence is mono.
+    """
+    mid, side = (
+        float(np.square(samples[0] + sign * samples[1], dtype=np.float64).mean())
+        for sign in (1, -1)
+    )
+    if side == 0:
+        return -_WIDEST_DB
+    ratio_db = 10 * np.log10(side) - 10 * np.log10(max(mid, 1e-30))
+    return float(np.clip(ratio_db, -_WIDEST_DB, _WIDEST_DB))
 
 
 def mid_side_mel(samples: Array, sample_rate: int) -> Array:
