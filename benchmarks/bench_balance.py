@@ -14,13 +14,12 @@ References:
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
 import librosa
 import numpy as np
 from numpy.typing import NDArray
-from records import append_record, commit
+from records import keep
 
 from banso.audio import Audio
 from banso.eval.fidelity import mid_side_mel
@@ -86,9 +85,7 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=24.0)
     options = parser.parse_args()
-    record = {"commit": commit(), **measure(options.data, options.songs, options.seconds)}
-    append_record(RESULTS, record)
-    print(json.dumps(record, indent=1))
+    keep(RESULTS, measure(options.data, options.songs, options.seconds))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ once everything is loaded, is the leak. One JSON line per call is appended to
 """
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from records import append_record, commit
+from records import keep
 
 from banso import features
 from banso.data.arranger import arrange, choose_style
@@ -197,7 +196,6 @@ def main() -> None:
     chosen = [corpus[order[i % len(order)]] for i in range(options.songs)]
     result = measure(chosen, studio, options.workers, options.max_seconds)
     record = {
-        "commit": commit(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
@@ -210,8 +208,7 @@ def main() -> None:
         **result,
     }
     RESULTS.parent.mkdir(exist_ok=True)
-    append_record(RESULTS, record)
-    print(json.dumps(record, indent=1))
+    keep(RESULTS, record)
 
 
 if __name__ == "__main__":

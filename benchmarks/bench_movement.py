@@ -9,13 +9,12 @@ same latents, with and without the detail of its envelope. One JSON line is appe
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import librosa
 import numpy as np
 from numpy.typing import NDArray
-from records import append_record, commit
+from records import keep
 
 from banso.audio import Audio
 from banso.bundle import load_bundle
@@ -66,9 +65,7 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=24.0)
     options = parser.parse_args()
-    record = {"commit": commit(), **measure(options.data, options.songs, options.seconds)}
-    append_record(RESULTS, record)
-    print(json.dumps(record, indent=1))
+    keep(RESULTS, measure(options.data, options.songs, options.seconds))
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ JSON line is appended to `benchmarks/results/pulse.jsonl`.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from records import append_record, commit
+from records import keep
 
 from banso import pulse
 from banso.eval.plans import f_measure
@@ -98,9 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--lessons", type=Path, required=True)
     options = parser.parse_args()
-    record = {"commit": commit(), **measure(read_lessons(options.lessons))}
-    print(json.dumps(record, indent=1))
-    append_record(RESULTS, record)
+    keep(RESULTS, measure(read_lessons(options.lessons)))
 
 
 if __name__ == "__main__":

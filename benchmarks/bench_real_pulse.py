@@ -9,12 +9,11 @@ JSON line is appended to `benchmarks/results/real_pulse.jsonl`.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from records import append_record, commit
+from records import keep
 
 from banso.audio import Audio
 from banso.eval.beat_tracking import track_beats
@@ -63,9 +62,7 @@ def main() -> None:
     parser.add_argument("--stems", type=Path, action="append", required=True)
     accompanist = Accompanist.from_bundle(num_threads=1)
     songs = {folder.name: measure(folder, accompanist) for folder in parser.parse_args().stems}
-    record = {"commit": commit(), "songs": songs}
-    append_record(RESULTS, record)
-    print(json.dumps(record, indent=1))
+    keep(RESULTS, {"songs": songs})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,13 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
         file.write(json.dumps(record) + "\n")
 
 
+def keep(path: Path, found: Mapping[str, Any]) -> None:
+    """Append what was found to a file of results, with the commit, and print it."""
+    record = {"commit": commit(), **found}
+    append_record(path, record)
+    print(json.dumps(record, indent=1))
+
+
 def commit() -> str:
     """Return the short name of the commit that is checked out, `unknown` outside of a checkout."""
     command = ["git", "rev-parse", "--short", "HEAD"]

@@ -206,6 +206,10 @@ class Bundle:
             raise BundleError(f"bundle {self.name} has no {name}")
         return self.folder / name
 
+    def contents(self) -> dict[str, bytes]:
+        """Read all files, by name, as `write_bundle` takes them."""
+        return {name: self.path(name).read_bytes() for name in self.manifest.files}
+
     def has(self, name: str) -> bool:
         """Whether the bundle has a file of that name."""
         return name in self.manifest.files

@@ -99,7 +99,7 @@ def test_encoding_is_loaded_only_when_wanted(debug_bundle, tmp_path):
 
 def test_a_file_that_is_no_graph_is_a_clear_error(debug_bundle, tmp_path):
     bundle = load_bundle(debug_bundle)
-    files = {name: bundle.path(name).read_bytes() for name in bundle.manifest.files}
+    files = bundle.contents()
     files[runtime.DENOISER_FILE] = b"this is no graph"
     broken = write_bundle(tmp_path / "broken", bundle.manifest, files)
     with pytest.raises(BundleError) as raised:

@@ -12,11 +12,11 @@ eight, nor did the true cents of all 96, nor 48 principal components of what is 
 import numpy as np
 from numpy.typing import NDArray
 
-from banso.codec.parameters import NUM_TONES, SIZES, TONES_PER_FRAME
+from banso.codec.parameters import NUM_TONES, PARAMETER_GROUPS, TONES_PER_FRAME
 
 #: Tones of a frame that are told.
 NUM_BENDS = 8
-_CENTS = slice(SIZES[0], SIZES[0] + SIZES[1])
+_TONES, _CENTS, *_ = PARAMETER_GROUPS
 
 Array = NDArray[np.float32]
 
@@ -46,5 +46,5 @@ def bent(read: Array, missing: Array) -> Array:
 
 def _loudest(packed: Array) -> NDArray[np.int64]:
     """Which tones sound loudest over a frame [frames, NUM_BENDS], falling."""
-    levels = packed[:, : SIZES[0]].reshape(len(packed), TONES_PER_FRAME, NUM_TONES).mean(axis=1)
+    levels = packed[:, _TONES].reshape(len(packed), TONES_PER_FRAME, NUM_TONES).mean(axis=1)
     return np.argsort(-levels, axis=1, kind="stable")[:, :NUM_BENDS]

@@ -38,6 +38,8 @@ SIZES = (
     NUM_STEREO_BANDS,
 )
 NUM_PARAMETERS = sum(SIZES)
+#: Where each kind lies in a packed frame: tone level and cents, noise level, pan, side level.
+PARAMETER_GROUPS = tuple(slice(sum(SIZES[:i]), sum(SIZES[: i + 1])) for i in range(len(SIZES)))
 
 
 def tone_hz() -> NDArray[np.float64]:

@@ -24,10 +24,7 @@ from banso.codec import parameters as p
 from banso.codec.bass_tracks import NUM_BASS
 from banso.config import CodecConfig
 
-PARAMETER_GROUPS = tuple(
-    slice(sum(p.SIZES[:i]), sum(p.SIZES[: i + 1])) for i in range(len(p.SIZES))
-)
-_TONES, _CENTS, _NOISE, _PAN, _SIDE = PARAMETER_GROUPS
+_TONES, _CENTS, _NOISE, _PAN, _SIDE = p.PARAMETER_GROUPS
 # Weights of the groups in the loss. Cents and pan are weighted by level on top of that: where
 # nothing sounds they do not matter. Bass tones, with the tones below C5 the foundation of every
 # chord, weigh more, and noise less: the first law is that the notes stay.
@@ -215,7 +212,7 @@ class CodecVAE(nn.Module):
 
     def _unweighted(self, weighted: Tensor) -> Tensor:
         packed = weighted / self.weights
-        parts = [packed[..., group] for group in PARAMETER_GROUPS]
+        parts = [packed[..., group] for group in p.PARAMETER_GROUPS]
         tones, noise, side = (nn.functional.relu(parts[i]) for i in (0, 2, 4))
         level, band_level = self._levels(torch.cat([tones, parts[1], noise, *parts[3:]], dim=-1))
         cents = (parts[1] / (level + 0.02)).clamp(-1, 1)

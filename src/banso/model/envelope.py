@@ -22,12 +22,12 @@ from banso.codec.envelope import (
     tone_shares,
 )
 from banso.config import EnvelopeConfig
-from banso.model.codec import PARAMETER_GROUPS, Block
+from banso.model.codec import Block
 
 # The middle and spread of what the network hears of levels, dB.
 _MIDDLE_DB, _SPREAD_DB = -65.0, 20.0
 _SILENCE = 10 ** (SILENCE_DB / 10)
-_TONES, _CENTS, _NOISE, _PAN, _SIDE = PARAMETER_GROUPS
+_TONES, _CENTS, _NOISE, _PAN, _SIDE = p.PARAMETER_GROUPS
 
 
 class EnvelopeNetwork(nn.Module):

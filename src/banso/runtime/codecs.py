@@ -272,13 +272,10 @@ class OnnxCodec(_BundleCodec):
             own_detail: Whether its own detail is decoded with it; else one is drawn, as for a band
                 that is made up.
         """
-        if own_detail and self._detail is not None:
-            latents, detail = self.encode_with_detail(waveform)
-            stream = self.decode_stream(filters=_OWN_FILTERS)
-            pieces = [stream.add(latents, detail), stream.finish()]
-        else:
-            stream = self.decode_stream()
-            pieces = [stream.add(self.encode(waveform)), stream.finish()]
+        if not own_detail or self._detail is None:
+            return super().roundtrip(waveform)
+        stream = self.decode_stream(filters=_OWN_FILTERS)
+        pieces = [stream.add(*self.encode_with_detail(waveform)), stream.finish()]
         return np.concatenate(pieces, axis=1)[:, : waveform.shape[1]]
 
 

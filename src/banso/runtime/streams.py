@@ -112,13 +112,11 @@ class ParameterStream:
 
     def finish(self) -> Array:
         """Return the rest, [2, samples]."""
-        played = [self._play(self._decoder.finish())]
-        for index, shaper in enumerate(self._shapers):
-            rest = shaper.finish()
-            for later in self._shapers[index + 1 :]:
-                rest = later.add(rest, _NO_ENVELOPE)
-            played.append(rest)
-        return np.concatenate(played, axis=1)
+        played = self._play(self._decoder.finish())
+        rest = played[:, :0]
+        for shaper in self._shapers:
+            rest = np.concatenate([shaper.add(rest, _NO_ENVELOPE), shaper.finish()], axis=1)
+        return np.concatenate([played, rest], axis=1)
 
     def _play(self, pieces: list[Array]) -> Array:
         played = [np.zeros((2, 0), dtype=np.float32)]

@@ -86,9 +86,8 @@ def remove_bias(
     training, _ = load_examples(TrainConfig(data=str(data)))
     crops = crops_of(training, models.codec.encode_parameters, num_songs)
     bias = measure_bias(models.denoiser, crops, bundle.manifest.sampler)
-    files = {name: bundle.path(name).read_bytes() for name in bundle.manifest.files}
     manifest = dataclasses.replace(bundle.manifest, sampler=bias.sampler)
-    return write_bundle(out, manifest, files), bias
+    return write_bundle(out, manifest, bundle.contents()), bias
 
 
 def crops_of(
@@ -131,7 +130,7 @@ def measure_bias(
     plain = dataclasses.replace(config, bias=(), bias_sigmas=())
     clean = np.stack([crop.latents for crop in crops])
     noise = np.random.default_rng(seed).standard_normal((2, *clean.shape), dtype=np.float32)
-    found: dict[float, Array] = {}
+    found: dict[float, NDArray[np.float64]] = {}
     count = EvaluationCount()
 
     def all_of(settings: SamplerConfig) -> Denoiser:
@@ -149,15 +148,15 @@ def measure_bias(
 
     def measuring(noisy: Array, sigma: float) -> Array:
         estimate = network(noisy, sigma)
-        found[sigma] = np.round(_mean_error(estimate, clean), _DIGITS)
-        return estimate - found[sigma]
+        found[sigma] = _mean_error(estimate, clean).round(_DIGITS)
+        return estimate - found[sigma].astype(np.float32)
 
     sampled(measuring, noise[0], plain)
     levels = sorted(found)
     corrected = dataclasses.replace(
         plain,
         bias_sigmas=tuple(levels),
-        bias=tuple(tuple(float(f"{x:.{_DIGITS}f}") for x in found[level]) for level in levels),
+        bias=tuple(tuple(found[level].tolist()) for level in levels),
     )
     before, after = (
         float(np.sqrt(np.square(_mean_error(sampled(each, noise[1], plain), clean)).mean()))
@@ -166,9 +165,9 @@ def measure_bias(
     return Bias(corrected, before, after)
 
 
-def _mean_error(estimate: Array, clean: Array) -> Array:
+def _mean_error(estimate: Array, clean: Array) -> NDArray[np.float64]:
     """Mean over items and frames [channels]."""
-    return np.asarray((estimate - clean).mean(axis=(0, 1), dtype=np.float64), dtype=np.float32)
+    return np.asarray((estimate - clean).mean(axis=(0, 1), dtype=np.float64))
 
 
 def _crop(song: Example, encode: Callable[[Array], Array]) -> Crop:

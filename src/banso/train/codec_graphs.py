@@ -66,7 +66,7 @@ def add_graph(
     inputs = examples(2, 64)
     axes = {0: Dim("batch", min=1, max=1_024), 1: Dim("frames", min=1, max=1_000_000)}
     model = exported_graph(network, inputs, (axes,) * len(inputs), (output,))
-    files = {name: bundle.path(name).read_bytes() for name in bundle.manifest.files}
+    files = bundle.contents()
     files[file] = model.SerializeToString()
     graphs = bundle.manifest.graphs | {file: described(model)}
     made = b.write_bundle(out, dataclasses.replace(manifest, graphs=graphs), files)

@@ -63,7 +63,7 @@ def quantize_bundle(bundle: Bundle, out: Path) -> Quantized:
     Raises:
         BundleError: If there is nothing to be quantized, or the bundle cannot be written.
     """
-    files = {name: bundle.path(name).read_bytes() for name in bundle.manifest.files}
+    files = bundle.contents()
     graphs, counts = dict(bundle.manifest.graphs), {}
     for name in QUANTIZED_FILES:
         if name in files:

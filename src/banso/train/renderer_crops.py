@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from banso.codec.gains import Layers
-from banso.codec.parameters import COMPRESSION, HOP_LENGTH, NOISE_PER_FRAME, SYNTHESIS_HOP
+from banso.codec.parameters import (
+    COMPRESSION,
+    HOP_LENGTH,
+    NOISE_PER_FRAME,
+    PARAMETER_GROUPS,
+    SYNTHESIS_HOP,
+)
 from banso.data.workers import run_jobs
 from banso.errors import DataError
-from banso.model.codec import PARAMETER_GROUPS, CodecVAE
+from banso.model.codec import CodecVAE
 from banso.train import renderer_clips as clips
 from banso.train.renderer_loss import COMPARED, mel_power
 
